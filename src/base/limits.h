@@ -1,0 +1,35 @@
+/* Every maximum of the product in one place. Sizes in bytes unless the name says otherwise. */
+#ifndef NONAGON_BASE_LIMITS_H
+#define NONAGON_BASE_LIMITS_H
+
+/* API objects and requests */
+#define LIMIT_OBJECT        (1536 * 1024)      /* one stored object, as etcd's default request limit */
+#define LIMIT_API_BODY      (3 * 1024 * 1024)  /* one request body */
+#define LIMIT_API_RESPONSE  (1024 * 1024 * 1024)
+#define LIMIT_JSON_DEPTH    256
+#define LIMIT_YAML_ALIASES  100                /* alias expansions in one document */
+#define LIMIT_YAML_NODES    200000
+#define LIMIT_PATCH_OPS     10000
+#define LIMIT_WATCH_HISTORY 10000              /* events kept for watches to resume, per store */
+#define LIMIT_WATCH_QUEUE   (8 * 1024 * 1024)  /* unsent bytes of one watcher before it is dropped */
+
+/* HTTP */
+#define LIMIT_HTTP_HEAD     (64 * 1024)        /* request or response line and all header fields */
+#define LIMIT_HTTP_HEADERS  128                /* header fields in one message */
+#define LIMIT_HTTP_URL      (16 * 1024)
+#define LIMIT_CONN_OUT      (256 * 1024)       /* unsent bytes on one connection before back-pressure */
+
+/* Data plane */
+#define LIMIT_QUEUE_REQUESTS 1000              /* requests waiting for one revision from zero */
+#define LIMIT_QUEUE_BYTES    (64 * 1024 * 1024) /* bytes of requests waiting, all revisions, one worker */
+#define LIMIT_QUEUE_BODY     (64 * 1024)       /* of one waiting request before its reading is paused */
+
+/* Images */
+#define LIMIT_MANIFEST      (4 * 1024 * 1024)
+#define LIMIT_LAYER_ENTRIES 2000000
+#define LIMIT_IMAGE_BYTES   (64LL * 1024 * 1024 * 1024)
+
+/* Pods */
+#define LIMIT_LOG_FILE      (10 * 1024 * 1024) /* per container; rotated once beyond it */
+
+#endif

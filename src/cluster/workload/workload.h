@@ -1,0 +1,15 @@
+/*
+ * Controllers of the built-in kinds, on a manager: Deployment -> Pods (rolling update with maxUnavailable 0, replica
+ * status, progress deadline, ReplicaFailure), Service selector -> Endpoints of ready pods, Namespace finalization, default
+ * ServiceAccount, garbage collection by owner references, Event expiry.
+ */
+#ifndef NONAGON_CLUSTER_WORKLOAD_H
+#define NONAGON_CLUSTER_WORKLOAD_H
+
+#include "kube/controller.h"
+
+struct workload;
+struct workload *workload_new(struct manager *m);
+void workload_free(struct workload *w);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * TLS configuration and the certificate tasks of an own authority. TLS 1.2 at least; EC P-256 keys.
+ * The objects are immutable after creation and may be shared by loops.
+ */
+#ifndef NONAGON_NET_TLS_H
+#define NONAGON_NET_TLS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct tls_server;
+struct tls_client;
+
+/* PEM texts. With client_ca, client certificates are asked for and verified (but not demanded). alpn is a
+ * comma list such as "http/1.1"; NULL = none. */
+struct tls_server *tls_server_new(const char *cert_pem, const char *key_pem, const char *client_ca_pem,
+                                  const char *alpn, struct err *e);
+void tls_server_free(struct tls_server *t);
+
+/* ca_pem NULL = system roots; cert/key NULL = no client certificate. insecure skips verification. */
+struct tls_client *tls_client_new(const char *ca_pem, const char *cert_pem, const char *key_pem,
+                                  int insecure, struct err *e);
+void tls_client_free(struct tls_client *t);
+
+/* ---- making certificates ---- */
+struct pki_key; /* a private key */
+struct pki_key *pki_key_new(struct err *e);
+struct pki_key *pki_key_parse(const char *pem, struct err *e);
+void pki_key_free(struct pki_key *k);
+int pki_key_pem(const struct pki_key *k, struct buf *out, struct err *e);
+
+struct pki_request {
+    const char *common_name;
+    const char *organization;     /* NULL = none */
+    const char *const *dns_names; /* NULL-terminated or NULL */
+    const char *const *ip_addrs;  /* NULL-terminated or NULL */
+    int is_ca;
+    int is_client;  /* extended key usage clientAuth, else serverAuth */
+    int64_t valid_seconds;
+};
+/* Signs with issuer (NULL issuer cert = self-signed with `key`). Appends PEM to out. */
+int pki_sign(const struct pki_request *rq, const struct pki_key *key, const char *issuer_cert_pem,
+             const struct pki_key *issuer_key, struct buf *out, struct err *e);
+/* Seconds until the certificate ends (negative = over). */
+int pki_seconds_left(const char *cert_pem, int64_t *ret, struct err *e);
+
+#endif
