@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 #define BLOCK 4096
@@ -70,17 +71,13 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
-    va_list ap, again;
+    _cleanup_buf_ struct buf b = BUF_INIT(SIZE_MAX / 2);
+    va_list ap;
 
     va_start(ap, fmt);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    buf_vaddf(&b, fmt, ap);
     va_end(ap);
-    char *p = arena_alloc(a, (size_t)(n < 0 ? 0 : n) + 1);
-    if (n > 0)
-        vsnprintf(p, (size_t)n + 1, fmt, again);
-    va_end(again);
-    return p;
+    return arena_strndup(a, b.p, b.n);
 }
 
 struct str arena_str(struct arena *a, struct str s)
