@@ -13,6 +13,14 @@
 #define LIMIT_WATCH_HISTORY 10000              /* events kept for watches to resume, per store */
 #define LIMIT_WATCH_QUEUE   (8 * 1024 * 1024)  /* unsent bytes of one watcher before it is dropped */
 
+/* Kubernetes client */
+#define LIMIT_FIELD_NAMES      4096            /* object field names kept once per process */
+#define LIMIT_SELECTOR_TERMS   1000
+#define LIMIT_CACHE_TOMBSTONES 256             /* deletions that a cache remembers */
+#define LIMIT_PLANS_IN_FLIGHT  16              /* keys of one controller with writes under way */
+#define LIMIT_EVENTS_KNOWN     4096            /* event objects remembered for counting up */
+#define LIMIT_EVENTS_BURST     25              /* events about one object before they are thinned out */
+
 /* HTTP */
 #define LIMIT_HTTP_HEAD     (64 * 1024)        /* request or response line and all header fields */
 #define LIMIT_HTTP_HEADERS  128                /* header fields in one message */

@@ -79,14 +79,24 @@ void jm_del_p(yyjson_mut_val *o, const char *const *path);
 yyjson_mut_val *jm_obj_p(yyjson_mut_doc *d, yyjson_mut_val *o, const char *const *path);
 yyjson_mut_val *jm_arr_p(yyjson_mut_doc *d, yyjson_mut_val *o, const char *const *path);
 
-#define jm_set(d, o, v, ...)      jm_set_p(d, o, v, JPATH(__VA_ARGS__))
-#define jm_set_str(d, o, v, ...)  jm_set_str_p(d, o, v, JPATH(__VA_ARGS__))
-#define jm_set_int(d, o, v, ...)  jm_set_int_p(d, o, v, JPATH(__VA_ARGS__))
-#define jm_set_bool(d, o, v, ...) jm_set_bool_p(d, o, v, JPATH(__VA_ARGS__))
-#define jm_set_copy(d, o, v, ...) jm_set_copy_p(d, o, v, JPATH(__VA_ARGS__))
-#define jm_del(o, ...)            jm_del_p(o, JPATH(__VA_ARGS__))
-#define jm_obj(d, o, ...)         jm_obj_p(d, o, JPATH(__VA_ARGS__))
-#define jm_arr(d, o, ...)         jm_arr_p(d, o, JPATH(__VA_ARGS__))
+/* Two steps, so that a macro which stands for "d, o" (KM of kube/object.h) is expanded before the arguments are told
+ * apart. */
+#define jm_set(...)      jm_set_(__VA_ARGS__)
+#define jm_set_str(...)  jm_set_str_(__VA_ARGS__)
+#define jm_set_int(...)  jm_set_int_(__VA_ARGS__)
+#define jm_set_bool(...) jm_set_bool_(__VA_ARGS__)
+#define jm_set_copy(...) jm_set_copy_(__VA_ARGS__)
+#define jm_obj(...)      jm_obj_(__VA_ARGS__)
+#define jm_arr(...)      jm_arr_(__VA_ARGS__)
+#define jm_del(o, ...)   jm_del_p(o, JPATH(__VA_ARGS__))
+
+#define jm_set_(d, o, v, ...)      jm_set_p(d, o, v, JPATH(__VA_ARGS__))
+#define jm_set_str_(d, o, v, ...)  jm_set_str_p(d, o, v, JPATH(__VA_ARGS__))
+#define jm_set_int_(d, o, v, ...)  jm_set_int_p(d, o, v, JPATH(__VA_ARGS__))
+#define jm_set_bool_(d, o, v, ...) jm_set_bool_p(d, o, v, JPATH(__VA_ARGS__))
+#define jm_set_copy_(d, o, v, ...) jm_set_copy_p(d, o, v, JPATH(__VA_ARGS__))
+#define jm_obj_(d, o, ...)         jm_obj_p(d, o, JPATH(__VA_ARGS__))
+#define jm_arr_(d, o, ...)         jm_arr_p(d, o, JPATH(__VA_ARGS__))
 
 /* Appends a new empty object, or a copied string, to an array. */
 yyjson_mut_val *jm_add_obj(yyjson_mut_doc *d, yyjson_mut_val *arr);
