@@ -1,0 +1,63 @@
+/* Finds the subcommand and runs it. */
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "cmd/cmd.h"
+
+const struct command *const commands[] = {&cmd_up, &cmd_import, &cmd_version, &cmd_help, NULL};
+
+const struct command *command_find(const char *name)
+{
+    for (int i = 0; commands[i]; i++) {
+        if (streq(commands[i]->name, name))
+            return commands[i];
+    }
+    return NULL;
+}
+
+int usage_error(const struct command *c, const char *fmt, ...)
+{
+    va_list ap;
+
+    fprintf(stderr, "nonagon %s: ", c->name);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\nTry `nonagon help %s`.\n", c->name);
+    return EXIT_USAGE;
+}
+
+int fail(const char *fmt, ...)
+{
+    va_list ap;
+
+    fputs("nonagon: ", stderr);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "help";
+    const struct command *c;
+
+    setlocale(LC_ALL, "C.UTF-8");
+    signal(SIGPIPE, SIG_IGN);
+    if (streq(name, "--version") || streq(name, "-v"))
+        name = "version";
+    else if (streq(name, "--help") || streq(name, "-h"))
+        name = "help";
+    c = command_find(name);
+    if (!c) {
+        fprintf(stderr, "nonagon: there is no command '%s'. Try `nonagon help`.\n", name);
+        return EXIT_USAGE;
+    }
+    return c->run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
+}

@@ -1,0 +1,121 @@
+/* The api role: store, API server and TLS listener on one loop. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "cmd/up.h"
+#include "contract/crds.h"
+#include "http/server.h"
+
+static void on_ready(void *ctx, const struct err *why)
+{
+    struct up_api *a = ctx;
+
+    if (why && why->code)
+        a->why = *why;
+    sem_post(&a->ready);
+}
+
+static int listen_tls(struct up_api *a, struct loop *l, struct err *e)
+{
+    struct http_server_opts o = {
+        .listen = {.host = a->o->address, .port = a->o->api_port, .tls = a->id.tls},
+        .max_body = LIMIT_API_BODY,
+        .handler = apiserver_handle,
+        .ctx = a->server,
+    };
+
+    a->http = http_server_new(l, &o, e);
+    return a->http ? 0 : err_prefix(e, "API server");
+}
+
+static int init(struct loop *l, void *ctx, struct err *e)
+{
+    struct up_api *a = ctx;
+    _cleanup_free_ char *path = xasprintf("%s/state.db", a->o->data_dir);
+    struct store_opts so = {.path = path};
+    struct apiserver_opts ao = {.crds = contract_crds, .version = "v1.32.0+nonagon-" NONAGON_VERSION};
+
+    a->store = store_open(l, &so, e);
+    if (!a->store)
+        return e->code;
+    ao.store = a->store;
+    ao.admissions = up_admissions(&ao.n_admissions);
+    a->server = apiserver_new(l, &ao, e);
+    if (!a->server)
+        return e->code;
+    if (listen_tls(a, l, e) < 0)
+        return e->code;
+    apiserver_on_ready(a->server, on_ready, a);
+    return 0;
+}
+
+static void fini(struct loop *l, void *ctx)
+{
+    struct up_api *a = ctx;
+
+    if (a->server)
+        apiserver_free(a->server);
+    if (a->store)
+        store_close(a->store);
+    a->server = NULL;
+    a->store = NULL;
+}
+
+int up_api_start(struct up_api *a, struct err *e)
+{
+    _cleanup_free_ char *pki = xasprintf("%s/pki", a->o->data_dir);
+    const char *ips[] = {a->listen_ip, NULL};
+
+    sem_init(&a->ready, 0, 0);
+    sem_init(&a->closed, 0, 0);
+    if (api_identity_load(pki, ips, &a->id, e) < 0)
+        return e->code;
+    a->thread = loop_thread_start("api", init, fini, a, e);
+    if (!a->thread)
+        return e->code ? e->code : -EIO;
+    while (sem_wait(&a->ready) < 0)
+        ;
+    if (a->why.code) {
+        *e = a->why;
+        return e->code;
+    }
+    return 0;
+}
+
+static void closed(void *ctx)
+{
+    struct up_api *a = ctx;
+
+    a->http = NULL;
+    sem_post(&a->closed);
+}
+
+static void begin_close(void *ctx)
+{
+    struct up_api *a = ctx;
+
+    http_server_shutdown(a->http, 1000, closed, a);
+}
+
+void up_api_stop(struct up_api *a)
+{
+    if (a->thread && a->http) {
+        loop_post(loop_thread_loop(a->thread), begin_close, a);
+        while (sem_wait(&a->closed) < 0)
+            ;
+    }
+    loop_thread_stop(a->thread);
+    a->thread = NULL;
+    api_identity_done(&a->id);
+}
+
+struct kube_client *up_api_client(struct up_api *a, struct loop *l, const char *user)
+{
+    struct kube_transport *t = kube_transport_inproc(l, loop_thread_loop(a->thread),
+                                                     apiserver_handle, a->server, user);
+
+    return kube_client_new(l, t);
+}

@@ -1,0 +1,134 @@
+"""Stops, crashes and restarts: nothing acknowledged is lost, running pods are adopted, nothing is left behind."""
+import json
+import os
+import pathlib
+import random
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support import Nonagon, eventually, free_port, service
+
+KILLS = int(os.environ.get("NONAGON_KILLS", "50"))
+
+
+@pytest.fixture
+def own():
+    n = Nonagon(index=8).start()
+    yield n
+    print(n.tail(150))
+    n.remove()
+
+
+def container_pids(n):
+    """Host process ids of the pods of this data directory, by pod name."""
+    found = {}
+    for p in n.get("pods")["items"]:
+        for c in p["status"].get("containerStatuses", []):
+            if "running" in c.get("state", {}):
+                found[p["metadata"]["name"]] = c["containerID"]
+    return found
+
+
+def leftovers(n):
+    """What this instance holds in the kernel: mounts, network namespaces, cgroups, container processes."""
+    mounts = [m for m in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if str(n.dir) in m]
+    links = subprocess.run(["ip", "-o", "link", "show", "master", n.bridge], capture_output=True, text=True).stdout
+    groups = [str(p) for root in ("/sys/fs/cgroup",) for p in pathlib.Path(root).glob("**/nonagon*") if p.is_dir()]
+    return {"mounts": mounts, "links": links.splitlines(), "cgroups": groups}
+
+
+def test_clean_stop_and_second_start(own, hello):
+    own.apply(service("kept", hello, env={"TARGET": "Kept"}))
+    own.wait_ready("ksvc", "kept")
+    uid = own.get("ksvc", "kept")["metadata"]["uid"]
+    assert own.stop() == 0
+    assert subprocess.run(["pgrep", "-f", f"{own.dir}/node"], capture_output=True).returncode != 0
+    own.start()
+    assert own.get("ksvc", "kept")["metadata"]["uid"] == uid
+    assert eventually(lambda: own.call("kept").text.strip() == "Hello Kept!", "it serves again")
+
+
+def test_pods_are_adopted_after_kill(own, hello):
+    own.apply(service("adopt", hello, env={"TARGET": "Adopt"}, annotations={"autoscaling.knative.dev/min-scale": "1"}))
+    own.wait_ready("ksvc", "adopt")
+    before = container_pids(own)
+    assert before
+    own.kill()
+    own.start()
+    assert eventually(lambda: own.call("adopt").text.strip() == "Hello Adopt!", "it serves again")
+    assert container_pids(own) == before
+    restarts = [c["restartCount"] for p in own.pods("adopt") for c in p["status"]["containerStatuses"]]
+    assert restarts == [0]
+
+
+def test_orphans_are_removed(own, hello):
+    own.apply(service("orphan", hello, annotations={"autoscaling.knative.dev/min-scale": "1"}))
+    own.wait_ready("ksvc", "orphan")
+    own.kill()
+    # The state is lost while the container lives: it belongs to nobody now.
+    for f in own.dir.glob("state.db*"):
+        f.unlink()
+    own.start()
+    eventually(lambda: not [m for m in leftovers(own)["mounts"] if "/pods/" in m], "the orphan's mounts are gone")
+    assert own.pods() == []
+
+
+def test_kill_at_random_moments(own, hello):
+    """kill -9 during writes and rollouts, many times: every acknowledged object is there and the Service serves."""
+    rnd = random.Random(20260101)
+    acknowledged, counter = {}, 0
+    own.apply(service("roll", hello, env={"TARGET": "v0"}, annotations={"autoscaling.knative.dev/min-scale": "1"}))
+    own.wait_ready("ksvc", "roll")
+    rolled = 0
+    for round_number in range(KILLS):
+        stop = threading.Event()
+
+        def write():
+            nonlocal counter
+            while not stop.is_set():
+                name, value = f"ack-{counter % 40}", str(counter)
+                m = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"value": value}}
+                counter += 1
+                p = own.kubectl("apply", "-f", "-", input=json.dumps(m), check=False, timeout=60)
+                if p.returncode == 0:
+                    acknowledged[name] = value
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        if round_number % 3 == 0:
+            rolled += 1
+            own.kubectl("patch", "ksvc", "roll", "--type=merge", "-p", json.dumps(
+                {"spec": {"template": {"spec": {"containers": [
+                    {"image": hello, "env": [{"name": "TARGET", "value": f"v{rolled}"}]}]}}}}), check=False)
+        time.sleep(rnd.uniform(0, 0.6))
+        own.kill()
+        stop.set()
+        writer.join()
+        own.start()
+        have = {c["metadata"]["name"]: int(c["data"]["value"]) for c in own.get("configmaps")["items"]
+                if c["metadata"]["name"].startswith("ack-")}
+        for name, value in acknowledged.items():
+            # A write that was cut off may have been committed unacknowledged: newer is right, older is a loss.
+            assert have.get(name, -1) >= int(value), (round_number, name)
+    want = f"Hello v{rolled}!"
+    own.kubectl("patch", "ksvc", "roll", "--type=merge", "-p", json.dumps(
+        {"spec": {"template": {"spec": {"containers": [
+            {"image": hello, "env": [{"name": "TARGET", "value": f"v{rolled}"}]}]}}}}))
+    own.wait_ready("ksvc", "roll")
+    eventually(lambda: own.call("roll").text.strip() == want, "the last revision serves")
+    own.kubectl("delete", "ksvc", "roll")
+    eventually(lambda: not own.pods(), "pods end with their Service")
+    eventually(lambda: not [m for m in leftovers(own)["mounts"] if "/pods/" in m], "no mount of a pod remains")
+    assert own.stop() == 0
+    left = leftovers(own)
+    assert not [m for m in left["mounts"]], left
+
+
+def test_second_instance_on_the_same_directory_is_refused(own):
+    p = subprocess.run(own.command()[:4] + ["--http-port", str(free_port()), "--api-port", str(free_port())],
+                       capture_output=True, text=True, timeout=60)
+    assert p.returncode == 1
+    assert f"{own.dir} is in use by another nonagon" in p.stderr
