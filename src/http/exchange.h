@@ -9,6 +9,7 @@
 #define NONAGON_HTTP_EXCHANGE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/str.h"
