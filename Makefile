@@ -18,7 +18,7 @@ deps:
 	tools/install-deps test
 
 demo:
-	tools/install-deps run
+	tools/install-deps demo
 	$(MAKE) all
 	tools/demo
 
