@@ -1,9 +1,9 @@
 /*
  * The loop proper: running, stopping, posting from other threads, deferring, the thread pool.
  *
- * Posted calls collect in an array under a mutex; only the first of a burst wakes the loop, which swaps
- * the whole array out and runs it without the lock. Deferred calls run in libuv's check phase; an idle
- * handle keeps the poll from sleeping while some wait.
+ * Posted calls collect in an array under a mutex; only the first of a burst wakes the loop, which
+ * swaps the whole array out and runs it without the lock. Deferred calls run in libuv's check
+ * phase; an idle handle keeps the poll from sleeping while some wait.
  */
 #include "net/loop.h"
 

@@ -12,8 +12,8 @@
 #define LOOP_READ_BUFFER (64 * 1024)
 
 /*
- * Every libuv handle made here has `data` pointing at one of these, so that freeing a loop can drop what its
- * owners left behind. drop closes all handles of the owner and frees it.
+ * Every libuv handle made here has `data` pointing at one of these, so that freeing a loop can drop
+ * what its owners left behind. drop closes all handles of the owner and frees it.
  */
 struct loop_owned {
     void (*drop)(struct loop_owned *o);

@@ -1,6 +1,7 @@
 /*
- * A thread that owns a loop. The starter waits until init has run on the new thread, so a failure is
- * returned where the thread was asked for and the loop's address is known before anybody posts to it.
+ * A thread that owns a loop. The starter waits until init has run on the new thread, so a failure
+ * is returned where the thread was asked for and the loop's address is known before anybody posts
+ * to it.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,4 +1,5 @@
-/* Timers and signal watches: thin owners of the libuv handles, freed once libuv has let go of them. */
+/* Timers and signal watches: thin owners of the libuv handles, freed once libuv has let go of them.
+ */
 #include <uv.h>
 
 #include "net/loop_impl.h"
