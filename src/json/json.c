@@ -115,8 +115,9 @@ static bool num_equal(const yyjson_val *a, const yyjson_val *b)
 
     if (yyjson_is_real(x) || yyjson_is_real(y))
         return yyjson_get_num(x) == yyjson_get_num(y);
-    if (yyjson_is_sint(x) != yyjson_is_sint(y)) /* one negative, or one beyond int64 */
-        return yyjson_get_num(x) == yyjson_get_num(y);
+    /* Equal bits are equal numbers unless one means a negative one and the other one beyond int64. */
+    if (yyjson_is_sint(x) != yyjson_is_sint(y) && yyjson_get_uint(x) > INT64_MAX)
+        return false;
     return yyjson_get_uint(x) == yyjson_get_uint(y);
 }
 
@@ -191,15 +192,20 @@ bool jm_get_bool_p(const yyjson_mut_val *v, bool def, const char *const *path)
     return yyjson_mut_is_bool(x) ? yyjson_mut_get_bool(x) : def;
 }
 
-/* Replaces in place, so that the member keeps its position. */
-static void put(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, yyjson_mut_val *v)
+/*
+ * Replaces in place, so that the member keeps its position. Replacing copies the value into the old one's node:
+ * what is to be changed further is the returned value, not v.
+ */
+static yyjson_mut_val *put(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, yyjson_mut_val *v)
 {
     yyjson_mut_val *k = yyjson_mut_strcpy(d, key);
 
-    if (yyjson_mut_obj_get(o, key))
-        yyjson_mut_obj_replace(o, k, v);
-    else
+    if (!yyjson_mut_obj_get(o, key)) {
         yyjson_mut_obj_add(o, k, v);
+        return v;
+    }
+    yyjson_mut_obj_replace(o, k, v);
+    return yyjson_mut_obj_get(o, key);
 }
 
 /* The object that holds the last key of the path; makes those on the way. */
@@ -207,10 +213,8 @@ static yyjson_mut_val *parent_of(yyjson_mut_doc *d, yyjson_mut_val *o, const cha
 {
     while ((*path)[1]) {
         yyjson_mut_val *next = yyjson_mut_obj_get(o, **path);
-        if (!yyjson_mut_is_obj(next)) {
-            next = yyjson_mut_obj(d);
-            put(d, o, **path, next);
-        }
+        if (!yyjson_mut_is_obj(next))
+            next = put(d, o, **path, yyjson_mut_obj(d));
         o = next;
         (*path)++;
     }
@@ -262,22 +266,14 @@ yyjson_mut_val *jm_obj_p(yyjson_mut_doc *d, yyjson_mut_val *o, const char *const
 {
     o = parent_of(d, o, &path);
     yyjson_mut_val *v = yyjson_mut_obj_get(o, *path);
-    if (!yyjson_mut_is_obj(v)) {
-        v = yyjson_mut_obj(d);
-        put(d, o, *path, v);
-    }
-    return v;
+    return yyjson_mut_is_obj(v) ? v : put(d, o, *path, yyjson_mut_obj(d));
 }
 
 yyjson_mut_val *jm_arr_p(yyjson_mut_doc *d, yyjson_mut_val *o, const char *const *path)
 {
     o = parent_of(d, o, &path);
     yyjson_mut_val *v = yyjson_mut_obj_get(o, *path);
-    if (!yyjson_mut_is_arr(v)) {
-        v = yyjson_mut_arr(d);
-        put(d, o, *path, v);
-    }
-    return v;
+    return yyjson_mut_is_arr(v) ? v : put(d, o, *path, yyjson_mut_arr(d));
 }
 
 yyjson_mut_val *jm_add_obj(yyjson_mut_doc *d, yyjson_mut_val *arr)
