@@ -117,8 +117,10 @@ static void tell_close(struct stream_conn *s, int code)
     uv_read_stop(&s->h.stream);
     if (s->lingering)
         stream_close(&s->base);
+    else if (code == UV_EOF)
+        conn_tell_close(&s->base, -ECONNRESET, "closed by the peer");
     else
-        conn_tell_close(&s->base, code, code == UV_EOF ? "closed by the peer" : uv_strerror(code));
+        conn_tell_close(&s->base, code, uv_strerror(code));
 }
 
 static void deferred_tell(void *arg)

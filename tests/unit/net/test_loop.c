@@ -1,9 +1,12 @@
-/* The loop: order of posted calls, deferral, timers, the pool, threads, what freeing leaves behind. */
+/* The loop: order of posted calls, deferral, timers, the pool, threads, what freeing leaves behind.
+ */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -214,10 +217,14 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_post_keeps_order),      T(test_stop_before_run),
-        T(test_defer_runs_after),      T(test_repeat_and_free_inside),
-        T(test_stopped_timer_is_silent), T(test_work),
-        T(test_free_runs_posted),      T(test_signal),
+        T(test_post_keeps_order),
+        T(test_stop_before_run),
+        T(test_defer_runs_after),
+        T(test_repeat_and_free_inside),
+        T(test_stopped_timer_is_silent),
+        T(test_work),
+        T(test_free_runs_posted),
+        T(test_signal),
         T(test_threads),
     };
 
