@@ -35,9 +35,14 @@
 /* Images */
 #define LIMIT_MANIFEST      (4 * 1024 * 1024)
 #define LIMIT_LAYER_ENTRIES 2000000
+#define LIMIT_LAYER_DIR_NAMES (256 * 1024 * 1024) /* bytes of directory names of one layer, while unpacking */
+#define LIMIT_IMAGE_LAYERS  127                /* as in other engines; overlayfs itself allows 500 */
+#define LIMIT_IMAGE_JOBS    3                  /* downloads at a time; one thread of the pool stays free */
 #define LIMIT_IMAGE_BYTES   (64LL * 1024 * 1024 * 1024)
 
 /* Pods */
 #define LIMIT_LOG_FILE      (10 * 1024 * 1024) /* per container; rotated once beyond it */
+#define LIMIT_CONTAINER_PIDS  4096              /* processes and threads of one container */
+#define LIMIT_CONTAINER_FILES 1048576           /* open files of one process, as Docker sets it */
 
 #endif
