@@ -19,6 +19,8 @@ static void write_file(const char *path, const uint8_t *data, size_t size)
     close(fd);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct layer_limits lim = {1 << 20, 500};
