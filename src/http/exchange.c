@@ -1,0 +1,176 @@
+/*
+ * An exchange owns copies of what it was made from, in one arena, and a transport's table for the
+ * answer. Whoever ends it first (handler or transport) frees it.
+ */
+#include "http/exchange.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+
+struct http_exchange {
+    struct arena mem;
+    struct loop *loop;
+    struct str method, path, query, body;
+    char *body_mem; /* outside of the arena: it can be big */
+    const char *user, *group, *peer;
+    struct http_headers request, response;
+    const struct http_exchange_ops *ops;
+    void *transport;
+
+    void (*on_close)(void *ctx);
+    void *on_close_ctx;
+};
+
+struct http_exchange *http_exchange_new(const struct http_exchange_init *in)
+{
+    struct http_exchange *x = xnew(struct http_exchange);
+
+    arena_init(&x->mem);
+    x->loop = in->loop;
+    x->method = arena_str(&x->mem, in->method);
+    x->path = arena_str(&x->mem, in->path);
+    x->query = arena_str(&x->mem, in->query);
+    x->body_mem = xstrndup(in->body.p, in->body.n);
+    x->body = (struct str){x->body_mem, in->body.n};
+    x->user = arena_strndup(&x->mem, in->user, in->user ? strlen(in->user) : 0);
+    x->group = arena_strndup(&x->mem, in->group, in->group ? strlen(in->group) : 0);
+    x->peer = arena_strndup(&x->mem, in->peer, in->peer ? strlen(in->peer) : 0);
+    for (size_t i = 0; in->headers && i < in->headers->n; i++)
+        http_add(&x->request, arena_str(&x->mem, in->headers->h[i].name),
+                 arena_str(&x->mem, in->headers->h[i].value));
+    x->ops = in->ops;
+    x->transport = in->transport;
+    return x;
+}
+
+static void exchange_free(struct http_exchange *x)
+{
+    arena_done(&x->mem);
+    free(x->body_mem);
+    free(x);
+}
+
+void http_exchange_gone(struct http_exchange *x)
+{
+    if (x->on_close)
+        x->on_close(x->on_close_ctx);
+    exchange_free(x);
+}
+
+struct str http_method(const struct http_exchange *x)
+{
+    return x->method;
+}
+
+struct str http_path(const struct http_exchange *x)
+{
+    return x->path;
+}
+
+struct str http_query(const struct http_exchange *x)
+{
+    return x->query;
+}
+
+struct str http_body(const struct http_exchange *x)
+{
+    return x->body;
+}
+
+struct str http_request_header(const struct http_exchange *x, const char *name)
+{
+    return http_get(&x->request, name);
+}
+
+const char *http_user(const struct http_exchange *x)
+{
+    return x->user;
+}
+
+const char *http_group(const struct http_exchange *x)
+{
+    return x->group;
+}
+
+const char *http_peer(const struct http_exchange *x)
+{
+    return x->peer;
+}
+
+struct loop *http_loop(const struct http_exchange *x)
+{
+    return x->loop;
+}
+
+void http_on_close(struct http_exchange *x, void (*fn)(void *ctx), void *ctx)
+{
+    x->on_close = fn;
+    x->on_close_ctx = ctx;
+}
+
+/* ---- the answer ---- */
+
+void http_set_header(struct http_exchange *x, const char *name, const char *value)
+{
+    http_replace(&x->response, arena_str(&x->mem, str_of(name)), arena_str(&x->mem, str_of(value)));
+}
+
+static void start(struct http_exchange *x, int status, const char *content_type, bool streamed)
+{
+
+    if (content_type)
+        http_set_header(x, "Content-Type", content_type);
+    x->ops->start(x->transport, status, &x->response, streamed);
+}
+
+static bool may_have_body(int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+void http_reply(struct http_exchange *x, int status, const char *content_type, const void *body,
+                size_t n)
+{
+    char length[24];
+
+    if (may_have_body(status)) {
+        snprintf(length, sizeof(length), "%zu", n);
+        http_set_header(x, "Content-Length", length);
+    }
+    start(x, status, n ? content_type : NULL, false);
+    if (n && may_have_body(status))
+        x->ops->chunk(x->transport, body, n);
+    http_end(x);
+}
+
+void http_start(struct http_exchange *x, int status, const char *content_type)
+{
+    start(x, status, content_type, true);
+}
+
+ssize_t http_chunk(struct http_exchange *x, const void *p, size_t n)
+{
+    return x->ops->chunk(x->transport, p, n);
+}
+
+/* The exchange is freed first: the transport may take up the next request at once. */
+void http_end(struct http_exchange *x)
+{
+    const struct http_exchange_ops *ops = x->ops;
+    void *transport = x->transport;
+
+    exchange_free(x);
+    ops->end(transport);
+}
+
+void http_abort(struct http_exchange *x)
+{
+    const struct http_exchange_ops *ops = x->ops;
+    void *transport = x->transport;
+
+    exchange_free(x);
+    ops->abort(transport);
+}
