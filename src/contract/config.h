@@ -1,8 +1,10 @@
 /*
- * The ConfigMaps that core and plugins share, parsed: absent keys and absent maps mean the defaults, keys that nobody
- * knows (as `_example`) are ignored. A map that does not parse leaves its section as it was.
+ * The ConfigMaps that core and plugins share, parsed: absent keys and absent maps mean the
+ * defaults, keys that nobody knows (as `_example`) are ignored. A map that does not parse leaves
+ * its section as it was.
  *
- * One owner; not thread-safe. Strings belong to the configuration and live until its section is read again.
+ * One owner; not thread-safe. Strings belong to the configuration and live until its section is
+ * read again.
  */
 #ifndef NONAGON_CONTRACT_CONFIG_H
 #define NONAGON_CONTRACT_CONFIG_H
@@ -97,7 +99,8 @@ enum feature {
 };
 enum flag { FLAG_DISABLED, FLAG_ALLOWED, FLAG_ENABLED };
 
-/* Only what the core reads of config-autoscaler; the autoscaler parses its own view of the same map. */
+/* Only what the core reads of config-autoscaler; the autoscaler parses its own view of the same
+ * map. */
 struct config_autoscaler_core {
     char *autoscaler_class;
     int64_t initial_scale, min_scale, max_scale, max_scale_limit;
@@ -120,16 +123,20 @@ struct contract_config *contract_config_new(const char *cluster_domain);
 void contract_config_free(struct contract_config *c);
 DEFINE_CLEANUP(struct contract_config *, contract_config_free)
 
-/* The section that a ConfigMap of this name fills, CONFIG_SECTION_MAX for others; and the name of a section's map. */
+/* The section that a ConfigMap of this name fills, CONFIG_SECTION_MAX for others; and the name of a
+ * section's map. */
 enum config_section config_section_of(const char *config_map_name);
 const char *config_section_name(enum config_section s);
 
-/* Replaces a section by what the map says; NULL = the map is gone, so defaults. On error nothing changes. */
-int contract_config_read(struct contract_config *c, enum config_section s, const struct kobj *map, struct err *e);
+/* Replaces a section by what the map says; NULL = the map is gone, so defaults. On error nothing
+ * changes. */
+int contract_config_read(struct contract_config *c, enum config_section s, const struct kobj *map,
+                         struct err *e);
 
 /*
- * The base domain for these labels: the entry whose selector matches with most keys, ties to the smallest name, else
- * the default entry, else "svc.<cluster domain>". `route_labels` may be NULL. Visibility is the caller's business.
+ * The base domain for these labels: the entry whose selector matches with most keys, ties to the
+ * smallest name, else the default entry, else "svc.<cluster domain>". `route_labels` may be NULL.
+ * Visibility is the caller's business.
  */
 const char *config_domain_for(const struct contract_config *c, const yyjson_val *route_labels);
 

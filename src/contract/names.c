@@ -1,8 +1,17 @@
 #include "contract/names.h"
 
-#define SERVING(plural, kind) {"serving.knative.dev", "v1", plural, kind, true}
-#define AUTOSCALING(plural, kind) {"autoscaling.internal.knative.dev", "v1alpha1", plural, kind, true}
-#define NETWORKING(plural, kind) {"networking.internal.knative.dev", "v1alpha1", plural, kind, true}
+#define SERVING(plural, kind)                                                                      \
+    {                                                                                              \
+        "serving.knative.dev", "v1", plural, kind, true                                            \
+    }
+#define AUTOSCALING(plural, kind)                                                                  \
+    {                                                                                              \
+        "autoscaling.internal.knative.dev", "v1alpha1", plural, kind, true                         \
+    }
+#define NETWORKING(plural, kind)                                                                   \
+    {                                                                                              \
+        "networking.internal.knative.dev", "v1alpha1", plural, kind, true                          \
+    }
 
 const struct kube_resource KR_KSERVICE = SERVING("services", "Service");
 const struct kube_resource KR_CONFIGURATION = SERVING("configurations", "Configuration");
@@ -13,4 +22,5 @@ const struct kube_resource KR_METRIC = AUTOSCALING("metrics", "Metric");
 const struct kube_resource KR_INGRESS = NETWORKING("ingresses", "Ingress");
 const struct kube_resource KR_SKS = NETWORKING("serverlessservices", "ServerlessService");
 const struct kube_resource KR_CERTIFICATE = NETWORKING("certificates", "Certificate");
-const struct kube_resource KR_IMAGE = {"caching.internal.knative.dev", "v1alpha1", "images", "Image", true};
+const struct kube_resource KR_IMAGE = {"caching.internal.knative.dev", "v1alpha1", "images",
+                                       "Image", true};

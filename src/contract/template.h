@@ -8,8 +8,9 @@
 #include "json/json.h"
 
 /*
- * Fills the template from `data` (an object: Name, Namespace, Domain, Tag, Annotations, Labels, …). A missing member of
- * a map gives "", a missing top field is an error, as is any other action. malloc'ed; NULL on error.
+ * Fills the template from `data` (an object: Name, Namespace, Domain, Tag, Annotations, Labels, …).
+ * A missing member of a map gives "", a missing top field is an error, as is any other action.
+ * malloc'ed; NULL on error.
  */
 char *template_fill(const char *text, const yyjson_val *data, struct err *e);
 

@@ -1,7 +1,7 @@
 /*
- * What the core's reconcilers share: the manager, the parsed configuration, the lists of running classes. Each
- * reconciler's register function makes its controller on s->m with s as context, and keeps the controller in its own
- * member here. All on the manager's loop.
+ * What the core's reconcilers share: the manager, the parsed configuration, the lists of running
+ * classes. Each reconciler's register function makes its controller on s->m with s as context, and
+ * keeps the controller in its own member here. All on the manager's loop.
  */
 #ifndef NONAGON_SERVING_INTERNAL_H
 #define NONAGON_SERVING_INTERNAL_H
@@ -16,17 +16,20 @@ struct class_check;
 struct serving {
     struct manager *m;
     struct digest_resolver resolver;
-    struct contract_config *config; /* never NULL; the pointer stays, sections are replaced by changes of their map */
+    struct contract_config
+        *config; /* never NULL; the pointer stays, sections are replaced by changes of their map */
     char **autoscaler_classes, **ingress_classes, **image_classes; /* copies, NULL-terminated */
 
-    struct controller *service, *configuration, *revision, *route, *labeler, *sks; /* NULL until registered */
+    struct controller *service, *configuration, *revision, *route, *labeler,
+        *sks; /* NULL until registered */
     struct digest_book *digests;
     struct class_check *class_check;
 
     unsigned resync[CONFIG_SECTION_MAX]; /* per section: SERVING_RESYNC_… */
 };
 
-/* Which controllers run all their keys again when a section changes; a register function adds its bit. */
+/* Which controllers run all their keys again when a section changes; a register function adds its
+ * bit. */
 enum serving_resync {
     SERVING_RESYNC_CONFIGURATION = 1 << 0,
     SERVING_RESYNC_REVISION = 1 << 1,
@@ -36,8 +39,8 @@ enum serving_resync {
 };
 
 /* An object of the shared cache, borrowed; NULL when absent. */
-static inline const struct kobj *serving_get(const struct serving *s, const struct kube_resource *r, const char *ns,
-                                             const char *name)
+static inline const struct kobj *serving_get(const struct serving *s, const struct kube_resource *r,
+                                             const char *ns, const char *name)
 {
     return cache_get(manager_cache(s->m, r), ns, name);
 }
@@ -46,8 +49,8 @@ static inline const struct kobj *serving_get(const struct serving *s, const stru
 bool serving_class_known(char *const *classes, const char *name);
 
 /*
- * Parts of serving_new, apart so that table tests can make a core without registering controllers: the struct with
- * default configuration, the manager's (or NULL) and nothing running.
+ * Parts of serving_new, apart so that table tests can make a core without registering controllers:
+ * the struct with default configuration, the manager's (or NULL) and nothing running.
  */
 struct serving *serving_alloc(const struct serving_opts *o);
 
