@@ -3,7 +3,7 @@
  * epoll.
  *
  *   /            "Hello TARGET!" (TARGET from the environment, "World" by default)
- *   /sleep?ms=N  answers after N milliseconds
+ *   /sleep?ms=N  answers after N milliseconds; X-Concurrency says how many slept when it began
  *   /bytes?n=N   N bytes
  *   /env         the environment, one variable a line
  *   /headers     the request head as received
@@ -58,6 +58,7 @@ struct client {
     bool echo, echo_chunked, head_only, close, eof;
     int exit_code;              /* >= 0: end the program once everything is sent */
     int64_t wake_ms;            /* > 0: sleeping until then */
+    unsigned company;           /* sleepers when this one began, itself included */
     struct client *next, *prev; /* of the sleepers, earliest first */
     struct client *all_next, *all_prev;
     char in[IN_MAX];
@@ -71,6 +72,7 @@ struct request {
 
 static int epfd, listen_fd;
 static struct client *sleepers, *clients, *dead;
+static unsigned sleeping;
 static char hello[1024], revision[512];
 static size_t hello_n, hello_body_n;
 static char block[65536];
@@ -187,6 +189,7 @@ static void sleep_until(struct client *c, int64_t when)
     struct client **at = &sleepers, *last = NULL;
 
     c->wake_ms = when;
+    c->company = ++sleeping;
     while (*at && (*at)->wake_ms <= when) {
         last = *at;
         at = &last->next;
@@ -210,6 +213,17 @@ static void sleep_end(struct client *c)
         c->next->prev = c->prev;
     c->next = c->prev = NULL;
     c->wake_ms = 0;
+    sleeping--;
+}
+
+static void answer_slept(struct client *c)
+{
+    char framing[96];
+
+    snprintf(framing, sizeof(framing), "X-Concurrency: %u\r\nContent-Length: 6\r\n", c->company);
+    out_head(c, "200 OK", "text/plain; charset=utf-8", framing);
+    if (!c->head_only)
+        out_add(c, "slept\n", 6);
 }
 
 static void answer_hello(struct client *c)
@@ -617,7 +631,7 @@ static void wake_sleepers(void)
     while (sleepers && sleepers->wake_ms <= now) {
         struct client *c = sleepers;
         sleep_end(c);
-        respond(c, "200 OK", "slept\n", 6);
+        answer_slept(c);
         advance(c);
     }
 }

@@ -1,4 +1,5 @@
-/* `nonagon import`: brings an OCI archive into a data directory's image store, for machines without a registry. */
+/* `nonagon import`: brings an OCI archive into a data directory's image store, for machines without
+ * a registry. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,11 +42,12 @@ static int run(int argc, char **argv)
 const struct command cmd_import = {
     .name = "import",
     .summary = "load an image from an OCI or docker archive, without a registry",
-    .usage = "usage: nonagon import [--data-dir D] [--name REF] ARCHIVE\n\n"
-             "  --data-dir D  the data directory of `nonagon up` (default " UP_DATA_DIR ")\n"
-             "  --name REF    the image's name; default: the one in the archive\n\n"
-             "ARCHIVE is an OCI image layout (directory or tar) or the output of `docker save`.\n"
-             "A running `nonagon up` sees the image at once. Give it a name beginning with dev.local/\n"
-             "so that no registry is asked for its digest.\n",
+    .usage =
+        "usage: nonagon import [--data-dir D] [--name REF] ARCHIVE\n\n"
+        "  --data-dir D  the data directory of `nonagon up` (default " UP_DATA_DIR ")\n"
+        "  --name REF    the image's name; default: the one in the archive\n\n"
+        "ARCHIVE is an OCI image layout (directory or tar) or the output of `docker save`.\n"
+        "A running `nonagon up` sees the image at once. Give it a name beginning with dev.local/\n"
+        "so that no registry is asked for its digest.\n",
     .run = run,
 };

@@ -1,7 +1,8 @@
 /*
- * `nonagon up`: every role in one process. Start order: checks, data directory, identity and API, bridge, data plane,
- * autoscaler, node, controllers; stop is the reverse, with the data plane drained first. Readiness means that the API
- * answers, every informer is full, and the gateway listens.
+ * `nonagon up`: every role in one process. Start order: checks, data directory, identity and API,
+ * bridge, data plane, autoscaler, node, controllers; stop is the reverse, with the data plane
+ * drained first. Readiness means that the API answers, every informer is full, and the gateway
+ * listens.
  */
 #include "cmd/up.h"
 
@@ -54,12 +55,24 @@ static int parse(int argc, char **argv, struct up_options *u)
 
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (o) {
-        case 'd': u->data_dir = optarg; break;
-        case 'D': u->domain = optarg; break;
-        case 'k': u->kubeconfig = optarg; break;
-        case 'A': u->address = optarg; break;
-        case 'b': u->bridge = optarg; break;
-        case 's': u->subnet = optarg; break;
+        case 'd':
+            u->data_dir = optarg;
+            break;
+        case 'D':
+            u->domain = optarg;
+            break;
+        case 'k':
+            u->kubeconfig = optarg;
+            break;
+        case 'A':
+            u->address = optarg;
+            break;
+        case 'b':
+            u->bridge = optarg;
+            break;
+        case 's':
+            u->subnet = optarg;
+            break;
         case 'p':
             if (parse_port(optarg, &u->http_port) < 0)
                 return usage_error(&cmd_up, "--http-port %s: not a port from 1 to 65535", optarg);
@@ -70,7 +83,8 @@ static int parse(int argc, char **argv, struct up_options *u)
             break;
         case 'l':
             if (log_level_parse(optarg, &level) < 0)
-                return usage_error(&cmd_up, "--log-level %s: use debug, info, warn or error", optarg);
+                return usage_error(&cmd_up, "--log-level %s: use debug, info, warn or error",
+                                   optarg);
             log_set_level(level);
             break;
         default:
@@ -94,7 +108,8 @@ int up_make_dirs(const char *path, struct err *e)
         char was = *at;
         *at = '\0';
         if (mkdir(p, 0700) < 0 && errno != EEXIST)
-            return err_sys(e, errno, "cannot make the directory %s (choose another with --data-dir)", p);
+            return err_sys(e, errno,
+                           "cannot make the directory %s (choose another with --data-dir)", p);
         *at = was;
         if (!was)
             return 0;
@@ -108,11 +123,16 @@ static int lock_data_dir(const char *dir, struct err *e)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     if (fd < 0)
-        return err_sys(e, errno, "cannot write to the data directory %s (choose another with --data-dir)", dir);
+        return err_sys(e, errno,
+                       "cannot write to the data directory %s (choose another with --data-dir)",
+                       dir);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         close(fd);
-        return err_set(e, -EBUSY, "the data directory %s is in use by another nonagon; stop that one, or choose "
-                                  "another with --data-dir", dir);
+        return err_set(
+            e, -EBUSY,
+            "the data directory %s is in use by another nonagon; stop that one, or choose "
+            "another with --data-dir",
+            dir);
     }
     return fd;
 }
@@ -156,8 +176,11 @@ static int start_dataplane(struct up *u, struct err *e)
     };
 
     if (covers)
-        return err_set(e, -EINVAL, "--http-port 80 on every address leaves no port 80 for cluster-local traffic on %s; "
-                                   "give the public address with --address", u->bridge_ip);
+        return err_set(
+            e, -EINVAL,
+            "--http-port 80 on every address leaves no port 80 for cluster-local traffic on %s; "
+            "give the public address with --address",
+            u->bridge_ip);
     u->dp = dataplane_start(&o, e);
     return u->dp ? 0 : err_prefix(e, "gateway");
 }
@@ -246,8 +269,8 @@ static void print_ready(const struct up *u, int64_t ns)
            "  export KUBECONFIG=%s\n"
            "  kubectl get ksvc -A\n"
            "A Service answers at http://NAME.NAMESPACE.%s%s. Stop with Ctrl-C.\n",
-           NONAGON_VERSION, u->o.data_dir, u->o.api_port, u->o.domain, port, u->o.bridge, u->o.subnet,
-           (double)ns / 1e6, u->kubeconfig, u->o.domain, port);
+           NONAGON_VERSION, u->o.data_dir, u->o.api_port, u->o.domain, port, u->o.bridge,
+           u->o.subnet, (double)ns / 1e6, u->kubeconfig, u->o.domain, port);
     fflush(stdout);
 }
 
@@ -255,8 +278,13 @@ static int run(int argc, char **argv)
 {
     int64_t begin = clock_mono_ns();
     struct up u = {
-        .o = {.data_dir = UP_DATA_DIR, .domain = "localhost", .address = "", .bridge = "nonagon0",
-              .subnet = "10.222.0.0/16", .http_port = 8080, .api_port = 6443},
+        .o = {.data_dir = UP_DATA_DIR,
+              .domain = "localhost",
+              .address = "",
+              .bridge = "nonagon0",
+              .subnet = "10.222.0.0/16",
+              .http_port = 8080,
+              .api_port = 6443},
         .lock = -1,
     };
     struct err e = {0};
@@ -272,7 +300,8 @@ static int run(int argc, char **argv)
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_file_limit();
-    u.kubeconfig = u.o.kubeconfig ? xstrdup(u.o.kubeconfig) : xasprintf("%s/kubeconfig", u.o.data_dir);
+    u.kubeconfig =
+        u.o.kubeconfig ? xstrdup(u.o.kubeconfig) : xasprintf("%s/kubeconfig", u.o.data_dir);
     if (start(&u, &e) < 0) {
         stop(&u, false);
         free(u.kubeconfig);
@@ -305,7 +334,8 @@ const struct command cmd_up = {
              "  --bridge NAME    the pods' network bridge (default nonagon0)\n"
              "  --subnet CIDR    the pods' addresses (default 10.222.0.0/16)\n"
              "  --log-level L    debug, info, warn or error (default info)\n\n"
-             "Runs in the foreground as root until SIGTERM or SIGINT, then drains requests and pods. Another\n"
+             "Runs in the foreground as root until SIGTERM or SIGINT, then drains requests and "
+             "pods. Another\n"
              "start on the same data directory finds everything as it was.\n",
     .run = run,
 };

@@ -1,6 +1,7 @@
 /*
- * The roles of `nonagon up`: each is a struct on its own thread, started in order and stopped in reverse. Functions
- * ending in _start block until the role runs, those ending in _stop until it is gone.
+ * The roles of `nonagon up`: each is a struct on its own thread, started in order and stopped in
+ * reverse. Functions ending in _start block until the role runs, those ending in _stop until it is
+ * gone.
  */
 #ifndef NONAGON_CMD_UP_H
 #define NONAGON_CMD_UP_H
@@ -57,7 +58,8 @@ struct up_manager {
     struct manager *m;
     sem_t synced;
 };
-void up_manager_open(struct up_manager *um, struct up_api *a, struct loop *l, const char *component);
+void up_manager_open(struct up_manager *um, struct up_api *a, struct loop *l,
+                     const char *component);
 void up_manager_run(struct up_manager *um); /* starts it; synced is posted when caches are full */
 void up_manager_close(struct up_manager *um);
 

@@ -1,12 +1,90 @@
-/* The contract library's defaulting and validation as the API server's in-process admission. */
+/*
+ * The contract library's defaulting and validation as the API server's in-process admission. The
+ * configuration is read from the committed ConfigMaps at each request that needs it, and parsed
+ * again only when their versions changed.
+ */
+#include <errno.h>
+
 #include "base/mem.h"
 #include "cmd/up.h"
 #include "contract/admit.h"
 #include "contract/names.h"
 
-static const struct kube_resource *const kinds[] = {
-    &KR_KSERVICE, &KR_CONFIGURATION, &KR_REVISION, &KR_ROUTE,       &KR_PODAUTOSCALER,
-    &KR_METRIC,   &KR_INGRESS,       &KR_SKS,      &KR_CERTIFICATE,
-};
+/* One per process, on the API server's loop. */
+static struct admission_config {
+    struct contract_config *config;
+    uint64_t seen[CONFIG_SECTION_MAX]; /* resourceVersion of each section's map */
+} current;
 
-const struct admission *up_admissions(size_t *ret_n);
+static const struct contract_config *config_now(struct apiserver *api)
+{
+    if (!current.config)
+        current.config = contract_config_new(UP_CLUSTER_DOMAIN);
+    for (int i = 0; i < CONFIG_SECTION_MAX; i++) {
+        enum config_section section = (enum config_section)i;
+        _cleanup_kobj_ const struct kobj *map =
+            apiserver_lookup(api, &KR_CONFIGMAP, SYSTEM_NAMESPACE, config_section_name(section));
+        if (kobj_rv(map) == current.seen[i])
+            continue;
+        current.seen[i] = kobj_rv(map);
+        /* A map that does not parse was refused when it was written; if one is there all the same,
+         * the last good values stay. */
+        (void)contract_config_read(current.config, section, map, NULL);
+    }
+    return current.config;
+}
+
+static int mutate(void *ctx, struct admission_request *rq, struct err *e)
+{
+    if (*rq->subresource)
+        return 0;
+    return contract_default(rq->res, rq->obj, rq->old, rq->user, config_now(rq->api), e);
+}
+
+static int validate(void *ctx, struct admission_request *rq,
+                    void (*warn)(void *to, const char *text), void *to, struct err *e)
+{
+    struct kobj *obj = kmut_freeze(rq->obj);
+    int r =
+        contract_validate(rq->res, obj, rq->old, rq->subresource, config_now(rq->api), warn, to, e);
+
+    kobj_unref(obj);
+    return r;
+}
+
+static int validate_map(void *ctx, struct admission_request *rq,
+                        void (*warn)(void *to, const char *text), void *to, struct err *e)
+{
+    struct kobj *obj = kmut_freeze(rq->obj);
+    int r = 0;
+
+    if (streq(kobj_namespace(obj), SYSTEM_NAMESPACE))
+        r = contract_validate_config(obj, UP_CLUSTER_DOMAIN, e);
+    kobj_unref(obj);
+    return r;
+}
+
+#define MAX_ADMISSIONS 16
+
+const struct admission *up_admissions(size_t *ret_n)
+{
+    static struct admission table[MAX_ADMISSIONS];
+    size_t n = 0;
+
+    for (; contract_admitted[n] && n < MAX_ADMISSIONS - 1; n++) {
+        table[n] = (struct admission){
+            .name = CONTRACT_VALIDATE_NAME,
+            .mutate_name = CONTRACT_MUTATE_NAME,
+            .res = contract_admitted[n],
+            .mutate = mutate,
+            .validate = validate,
+        };
+    }
+    table[n++] = (struct admission){
+        .name = "config.webhook.serving.knative.dev",
+        .res = &KR_CONFIGMAP,
+        .validate = validate_map,
+    };
+    *ret_n = n;
+    return table;
+}

@@ -36,7 +36,8 @@ static int init(struct loop *l, void *ctx, struct err *e)
     struct up_api *a = ctx;
     _cleanup_free_ char *path = xasprintf("%s/state.db", a->o->data_dir);
     struct store_opts so = {.path = path};
-    struct apiserver_opts ao = {.crds = contract_crds, .version = "v1.32.0+nonagon-" NONAGON_VERSION};
+    struct apiserver_opts ao = {.crds = contract_crds,
+                                .version = "v1.32.0+nonagon-" NONAGON_VERSION};
 
     a->store = store_open(l, &so, e);
     if (!a->store)
@@ -114,8 +115,8 @@ void up_api_stop(struct up_api *a)
 
 struct kube_client *up_api_client(struct up_api *a, struct loop *l, const char *user)
 {
-    struct kube_transport *t = kube_transport_inproc(l, loop_thread_loop(a->thread),
-                                                     apiserver_handle, a->server, user);
+    struct kube_transport *t =
+        kube_transport_inproc(l, loop_thread_loop(a->thread), apiserver_handle, a->server, user);
 
     return kube_client_new(l, t);
 }

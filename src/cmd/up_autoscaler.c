@@ -1,6 +1,7 @@
 /*
- * The autoscaler role. The data plane's statistics become signals once a second; an arrival at a revision without pods
- * crosses threads at once. The collection runs only while there is a data plane to ask.
+ * The autoscaler role. The data plane's statistics become signals once a second; an arrival at a
+ * revision without pods crosses threads at once. The collection runs only while there is a data
+ * plane to ask.
  */
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* The controller role: core, workload controllers, and the plugins that need no loop of their own. */
+/* The controller role: core, workload controllers, and the plugins that need no loop of their own.
+ */
 #include "cluster/dns/dns.h"
 #include "cluster/workload/workload.h"
 #include "cmd/up.h"

@@ -1,6 +1,7 @@
 /*
- * The ConfigMaps that users edit. They are made once, where they are missing, and never overwritten, save the two keys that
- * follow from the command line (the domain, and the port in URLs), which are kept in step with it.
+ * The ConfigMaps that users edit. They are made once, where they are missing, and never
+ * overwritten, save the two keys that follow from the command line (the domain, and the port in
+ * URLs), which are kept in step with it.
  */
 #include <errno.h>
 #include <stdio.h>

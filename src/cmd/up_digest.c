@@ -1,4 +1,5 @@
-/* Tag to digest for the core: the registry client with the pull secrets of the Revision and of its service account. */
+/* Tag to digest for the core: the registry client with the pull secrets of the Revision and of its
+ * service account. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -14,7 +15,8 @@ struct resolution {
 
 typedef VEC(struct image_auth) auth_vec;
 
-/* Secrets hold base64; OpenSSL's decoder wants whole quadruples, which the API server has checked. */
+/* Secrets hold base64; OpenSSL's decoder wants whole quadruples, which the API server has checked.
+ */
 static char *secret_data(const struct kobj *secret, const char *key);
 
 static void add_secret(struct manager *m, const char *ns, const char *name, auth_vec *out)
@@ -39,7 +41,8 @@ static void add_secrets(struct manager *m, const char *ns, const yyjson_val *lis
     size_t i, max;
     yyjson_val *item;
 
-    yyjson_arr_foreach((yyjson_val *)(uintptr_t)list, i, max, item) {
+    yyjson_arr_foreach((yyjson_val *)(uintptr_t)list, i, max, item)
+    {
         const char *name = jget_str(item, "name");
         if (name)
             add_secret(m, ns, name, out);
@@ -71,8 +74,9 @@ static void resolve(void *ctx, const char *ns, const char *image, const char *se
     struct manager *m = ctx;
     struct resolution *r = xnew(struct resolution);
     auth_vec auths = {0};
-    const struct kobj *sa = cache_get(manager_cache(m, &KR_SERVICEACCOUNT), ns,
-                                      service_account && *service_account ? service_account : "default");
+    const struct kobj *sa =
+        cache_get(manager_cache(m, &KR_SERVICEACCOUNT), ns,
+                  service_account && *service_account ? service_account : "default");
 
     *r = (struct resolution){done, to};
     add_secrets(m, ns, image_pull_secrets, &auths);
