@@ -63,7 +63,7 @@ int h1_write_request(struct buf *out, struct str method, struct str target,
     to = put(to, " ", 1);
     to = put(to, target.p, target.n);
     to = put(to, version, sizeof(version) - 1);
-    put_fields(to, hs);
+    *put_fields(to, hs) = '\0';
     out->n += n;
     return 0;
 }
@@ -79,7 +79,7 @@ int h1_write_response(struct buf *out, int status, const struct http_headers *hs
         r = buf_reserve(out, (size_t)fields);
     if (r < 0)
         return r;
-    put_fields(out->p + out->n, hs);
+    *put_fields(out->p + out->n, hs) = '\0';
     out->n += (size_t)fields;
     return 0;
 }
