@@ -1,13 +1,19 @@
 /*
- * Controllers of the built-in kinds, on a manager: Deployment -> Pods (rolling update with maxUnavailable 0, replica
- * status, progress deadline, ReplicaFailure), Service selector -> Endpoints of ready pods, Namespace finalization, default
- * ServiceAccount, garbage collection by owner references, Event expiry.
+ * Controllers of the built-in kinds, on a manager: Deployment -> Pods (rolling update with
+ * maxUnavailable 0, replica status, progress deadline, ReplicaFailure), Service selector ->
+ * Endpoints of ready pods, Namespace finalization, default ServiceAccount, garbage collection by
+ * owner references, Event expiry.
  */
 #ifndef NONAGON_CLUSTER_WORKLOAD_H
 #define NONAGON_CLUSTER_WORKLOAD_H
 
 #include "kube/controller.h"
 
+/*
+ * Before manager_start, and best before anybody else makes the caches of Services and Pods, to
+ * which it adds indices. Frees nothing of the manager: free the manager first, then this, while
+ * client and loop are still there.
+ */
 struct workload;
 struct workload *workload_new(struct manager *m);
 void workload_free(struct workload *w);

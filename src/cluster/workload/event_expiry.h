@@ -1,0 +1,15 @@
+/* Deletes Events that were last seen more than an hour ago. Nobody caches Events, so they are
+ * listed in pages. */
+#ifndef NONAGON_WORKLOAD_EVENT_EXPIRY_H
+#define NONAGON_WORKLOAD_EVENT_EXPIRY_H
+
+#include "kube/controller.h"
+
+struct event_expiry;
+struct event_expiry *event_expiry_new(struct manager *m);
+void event_expiry_free(struct event_expiry *x);
+
+/* When the Event was last seen, wall clock; 0 when it does not say. */
+int64_t event_last_seen(const yyjson_val *event);
+
+#endif

@@ -1,0 +1,32 @@
+/* Wiring: which controllers there are. Each is in a file of its own. */
+#include "cluster/workload/drain.h"
+#include "cluster/workload/event_expiry.h"
+#include "cluster/workload/gc.h"
+#include "cluster/workload/workload_internal.h"
+
+struct workload *workload_new(struct manager *m)
+{
+    struct workload *w = xnew(struct workload);
+
+    w->m = m;
+    endpoints_controller_register(
+        w); /* first: it adds indices to caches that must be empty still */
+    deployment_controller_register(w);
+    w->kinds = kinds_new(m);
+    w->drains = drains_new(m, w->kinds);
+    namespace_controller_register(w);
+    w->gc = gc_new(m, w->kinds);
+    w->expiry = event_expiry_new(m);
+    return w;
+}
+
+void workload_free(struct workload *w)
+{
+    if (!w)
+        return;
+    event_expiry_free(w->expiry);
+    gc_free(w->gc);
+    drains_free(w->drains);
+    kinds_free(w->kinds);
+    free(w);
+}
