@@ -1,0 +1,105 @@
+/*
+ * What a container's probes mean: readiness makes it ready or not; liveness and startup end it,
+ * after which the restart policy decides. Readiness and liveness wait for the startup probe.
+ */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "cluster/node/node_impl.h"
+
+static const char *const FIELDS[PROBE_KINDS] = {
+    [PROBE_STARTUP] = "startupProbe",
+    [PROBE_READINESS] = "readinessProbe",
+    [PROBE_LIVENESS] = "livenessProbe",
+};
+
+static int64_t grace_ms(const struct container *c)
+{
+    int64_t s = jget_int(kobj_root(c->pod->spec), 30, "spec", "terminationGracePeriodSeconds");
+    return s * 1000;
+}
+
+static struct proc *exec_in(void *ctx, const yyjson_val *command, uint64_t timeout_ms,
+                            void (*done)(void *to, const struct proc_result *r), void *to)
+{
+    struct container *c = ctx;
+    return runtime_exec(c->pod->node, c->id, command, timeout_ms, done, to);
+}
+
+static void start_probe(struct container *c, enum probe_kind kind);
+
+static void begin_after_startup(struct container *c)
+{
+    c->started = true;
+    start_probe(c, PROBE_READINESS);
+    start_probe(c, PROBE_LIVENESS);
+    c->ready = !jget(c->spec, FIELDS[PROBE_READINESS]);
+}
+
+static void verdict(void *ctx, enum probe_kind kind, bool ok, const char *message)
+{
+    struct container *c = ctx;
+    if (c->state != CT_RUNNING)
+        return;
+    if (kind == PROBE_READINESS) {
+        c->ready = ok;
+        pod_status(c->pod);
+        return;
+    }
+    if (!ok) {
+        log_info("node", "pod %s/%s container %s: %s failed, ending it: %s",
+                 kobj_namespace(c->pod->obj), kobj_name(c->pod->obj), c->name, FIELDS[kind],
+                 message);
+        container_stop(c, grace_ms(c));
+        pod_status(c->pod);
+        return;
+    }
+    if (kind == PROBE_STARTUP && !c->started) {
+        probe_free(steal(&c->probes[PROBE_STARTUP]));
+        begin_after_startup(c);
+        pod_status(c->pod);
+    }
+}
+
+/* A probe that cannot be run never succeeds, and says why. */
+static void cannot_probe(struct container *c, enum probe_kind kind, const struct err *why)
+{
+    char text[ERR_MSG_MAX + 64];
+    snprintf(text, sizeof text, "%s: %s", FIELDS[kind], why->msg);
+    log_warn("node", "pod %s/%s container %s: %s", kobj_namespace(c->pod->obj),
+             kobj_name(c->pod->obj), c->name, text);
+}
+
+static void start_probe(struct container *c, enum probe_kind kind)
+{
+    struct node *n = c->pod->node;
+    const yyjson_val *spec = jget(c->spec, FIELDS[kind]);
+    struct err why = {0};
+    if (!spec || c->init)
+        return;
+    struct probe_opts o = {.kind = kind,
+                           .spec = spec,
+                           .container = c->spec,
+                           .ip = c->pod->ip,
+                           .http = n->http,
+                           .tls = n->tls,
+                           .exec = exec_in,
+                           .verdict = verdict,
+                           .ctx = c};
+    c->probes[kind] = probe_new(n->loop, &o, &why);
+    if (!c->probes[kind])
+        cannot_probe(c, kind, &why);
+}
+
+void container_probes_start(struct container *c)
+{
+    start_probe(c, PROBE_STARTUP);
+    if (c->init || !jget(c->spec, FIELDS[PROBE_STARTUP]))
+        begin_after_startup(c);
+}
+
+void container_probes_stop(struct container *c)
+{
+    for (size_t i = 0; i < PROBE_KINDS; i++)
+        probe_free(steal(&c->probes[i]));
+}

@@ -1,0 +1,131 @@
+/*
+ * The Node object: made once, its status written at start and then rarely, since nothing here
+ * decides on it: it is there for people and for tools that list nodes.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cluster/node/files.h"
+#include "cluster/node/node_impl.h"
+
+#define HEARTBEAT_NS (300 * NS_PER_SEC)
+#define MAX_PODS     "1000"
+
+static const char *architecture(const char *machine)
+{
+    if (streq(machine, "x86_64"))
+        return "amd64";
+    return streq(machine, "aarch64") ? "arm64" : machine;
+}
+
+static void set_capacity(const struct node *n, yyjson_mut_doc *d, yyjson_mut_val *status,
+                         const char *key)
+{
+    char cpu[32], memory[32];
+    snprintf(cpu, sizeof cpu, "%lldm", (long long)n->cpu_milli);
+    snprintf(memory, sizeof memory, "%lldKi", (long long)(n->memory / 1024));
+    jm_set_str(d, status, cpu, key, "cpu");
+    jm_set_str(d, status, memory, key, "memory");
+    jm_set_str(d, status, MAX_PODS, key, "pods");
+}
+
+static void add_address(yyjson_mut_doc *d, yyjson_mut_val *list, const char *type,
+                        const char *address)
+{
+    yyjson_mut_val *a = jm_add_obj(d, list);
+    jm_set_str(d, a, type, "type");
+    jm_set_str(d, a, address, "address");
+}
+
+static void set_ready(yyjson_mut_doc *d, yyjson_mut_val *status)
+{
+    char now[RFC3339_LEN];
+    clock_rfc3339(clock_wall_ns(), now);
+    yyjson_mut_val *c = jm_add_obj(d, jm_arr(d, status, "conditions"));
+    jm_set_str(d, c, "Ready", "type");
+    jm_set_str(d, c, "True", "status");
+    jm_set_str(d, c, "NodeReady", "reason");
+    jm_set_str(d, c, "the node agent is running", "message");
+    jm_set_str(d, c, now, "lastHeartbeatTime");
+    jm_set_str(d, c, now, "lastTransitionTime");
+}
+
+static void set_info(yyjson_mut_doc *d, yyjson_mut_val *status)
+{
+    struct utsname u;
+    uname(&u);
+    _cleanup_free_ char *machine_id = file_read("/etc/machine-id", 32, NULL);
+    _cleanup_free_ char *boot = file_read("/proc/sys/kernel/random/boot_id", 36, NULL);
+    const char *const pairs[][2] = {{"machineID", machine_id ? machine_id : ""},
+                                    {"systemUUID", machine_id ? machine_id : ""},
+                                    {"bootID", boot ? boot : ""},
+                                    {"kernelVersion", u.release},
+                                    {"osImage", u.version},
+                                    {"containerRuntimeVersion", "crun://"},
+                                    {"kubeletVersion", "v" NONAGON_VERSION},
+                                    {"kubeProxyVersion", "v" NONAGON_VERSION},
+                                    {"operatingSystem", "linux"},
+                                    {"architecture", architecture(u.machine)}};
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+        jm_set_str(d, status, pairs[i][1], "nodeInfo", pairs[i][0]);
+}
+
+static void status_written(void *ctx, const struct kube_status *st, struct str body)
+{
+    if (st->err.code)
+        log_warn("node", "writing the node's status: %s", st->err.msg);
+}
+
+static void write_status(struct node *n)
+{
+    _cleanup_(kmut_freep) struct kmut *m = kmut_new(&KR_NODE, NULL, n->name);
+    yyjson_mut_val *status = jm_obj(KM(m), "status");
+    set_capacity(n, m->d, status, "capacity");
+    set_capacity(n, m->d, status, "allocatable");
+    yyjson_mut_val *addresses = jm_arr(m->d, status, "addresses");
+    add_address(m->d, addresses, "InternalIP", n->bridge_ip);
+    add_address(m->d, addresses, "Hostname", n->name);
+    set_ready(m->d, status);
+    set_info(m->d, status);
+    size_t size;
+    _cleanup_free_ char *text = kmut_text(m, &size);
+    struct kube_request rq = {.verb = KUBE_PATCH_MERGE,
+                              .res = &KR_NODE,
+                              .name = n->name,
+                              .subresource = "status",
+                              .body = {text, size}};
+    kube_do(n->client, &rq, status_written, n);
+}
+
+static void created(void *ctx, const struct kube_status *st, struct str body)
+{
+    struct node *n = ctx;
+    if (!st->err.code || kube_is_exists(st)) {
+        write_status(n);
+        return;
+    }
+    log_warn("node", "registering the node %s: %s", n->name, st->err.msg);
+    n->heartbeat_ns = 0;
+}
+
+void node_heartbeat(struct node *n)
+{
+    int64_t now = clock_mono_ns();
+    if (n->heartbeat_ns && now - n->heartbeat_ns < HEARTBEAT_NS)
+        return;
+    n->heartbeat_ns = now;
+    struct utsname u;
+    uname(&u);
+    _cleanup_(kmut_freep) struct kmut *m = kmut_new(&KR_NODE, NULL, n->name);
+    kmut_label(m, "kubernetes.io/hostname", n->name);
+    kmut_label(m, "kubernetes.io/os", "linux");
+    kmut_label(m, "kubernetes.io/arch", architecture(u.machine));
+    size_t size;
+    _cleanup_free_ char *text = kmut_text(m, &size);
+    struct kube_request rq = {.verb = KUBE_CREATE, .res = &KR_NODE, .body = {text, size}};
+    kube_do(n->client, &rq, created, n);
+}

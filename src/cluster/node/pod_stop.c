@@ -1,0 +1,176 @@
+/*
+ * Removing a pod: requests in it end first (for as long as the grace period allows), then its
+ * processes are asked to end, then killed, then what is left on disk goes, and at last the object.
+ * When the node itself stops, the object stays, for the next start.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cluster/node/files.h"
+#include "cluster/node/node_impl.h"
+
+#define POLL_MS         50
+#define QUIET_NS        (1000 * NS_PER_MS)
+#define MAX_KILL_NS     (2 * NS_PER_SEC) /* part of the grace period kept for the processes */
+#define DELETE_RETRY_MS 1000
+#define REVISION_LABEL  "serving.knative.dev/revision"
+
+static void on_timer(void *ctx)
+{
+    pod_stop_step(ctx);
+}
+
+static void arm(struct pod *p, uint64_t ms)
+{
+    if (!p->stop_timer)
+        p->stop_timer = timer_new(p->node->loop, on_timer, p);
+    timer_start(p->stop_timer, ms);
+}
+
+static int64_t left_ms(const struct pod *p)
+{
+    int64_t ms = (p->deadline_ns - clock_mono_ns()) / NS_PER_MS;
+    return ms > 0 ? ms : 0;
+}
+
+static bool alive(const struct pod *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (container_alive(&p->containers[i]))
+            return true;
+    return false;
+}
+
+/* ---- draining ---- */
+static bool has_requests(const struct pod *p)
+{
+    const struct node_opts *o = &p->node->o;
+    const char *revision = kobj_label(p->obj, REVISION_LABEL);
+    if (!o->in_flight || !revision || !p->ip[0])
+        return false;
+    return o->in_flight(o->ctx, kobj_namespace(p->obj), revision, p->ip) > 0;
+}
+
+/* A request may still be on its way to a pod that was just taken out of the routes: so a while
+ * without any. */
+static bool drained(struct pod *p)
+{
+    int64_t now = clock_mono_ns();
+    if (has_requests(p))
+        p->quiet_since_ns = now;
+    int64_t reserve = left_ms(p) * NS_PER_MS / 2;
+    if (reserve > MAX_KILL_NS)
+        reserve = MAX_KILL_NS;
+    return now - p->quiet_since_ns >= QUIET_NS || p->deadline_ns - now <= reserve;
+}
+
+static bool can_drain(const struct pod *p)
+{
+    return p->node->o.in_flight && kobj_label(p->obj, REVISION_LABEL) && alive(p);
+}
+
+/* ---- removing ---- */
+static void remove_work(void *arg)
+{
+    struct pod *p = arg;
+    files_remove(p->dir);
+    if (!p->keep_object)
+        files_remove(p->log_dir);
+}
+
+static void deleted(void *ctx, const struct kube_status *st, struct str body)
+{
+    struct pod *p = ctx;
+    bool gone = !st->err.code || kube_is_not_found(st) || kube_is_conflict(st);
+    if (gone) {
+        pod_forget(p);
+    } else {
+        log_warn("node", "deleting pod %s/%s, trying again: %s", kobj_namespace(p->obj),
+                 kobj_name(p->obj), st->err.msg);
+        arm(p, DELETE_RETRY_MS);
+    }
+    pod_release(p);
+}
+
+static void delete_object(struct pod *p)
+{
+    _cleanup_free_ char *body =
+        xasprintf("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"gracePeriodSeconds\":0,"
+                  "\"preconditions\":{\"uid\":\"%s\"}}",
+                  kobj_uid(p->obj));
+    struct kube_request rq = {.verb = KUBE_DELETE,
+                              .res = &KR_POD,
+                              .ns = kobj_namespace(p->obj),
+                              .name = kobj_name(p->obj),
+                              .body = str_of(body)};
+    pod_hold(p);
+    kube_do(p->node->client, &rq, deleted, p);
+}
+
+static void removed(void *arg)
+{
+    struct pod *p = arg;
+    netns_release(p->node->nets, steal(&p->net));
+    p->state = POD_FORGET;
+    if (p->object_gone || p->keep_object)
+        pod_forget(p);
+    else
+        delete_object(p);
+    pod_release(p);
+}
+
+/* ---- steps ---- */
+static void stop_processes(struct pod *p)
+{
+    int64_t grace = left_ms(p);
+    p->state = POD_STOPPING;
+    for (size_t i = 0; i < p->n; i++)
+        container_stop(&p->containers[i], grace);
+    pod_stop_step(p);
+}
+
+static void drain_step(struct pod *p)
+{
+    if (can_drain(p) && !drained(p))
+        arm(p, POLL_MS);
+    else
+        stop_processes(p);
+}
+
+static void stopping_step(struct pod *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->containers[i].state == CT_RUNNING)
+            container_stop(&p->containers[i], left_ms(p));
+    if (alive(p) || p->holds > 0)
+        return;
+    p->state = POD_REMOVING;
+    pod_hold(p);
+    worker_do(p->node->worker, remove_work, removed, p);
+}
+
+void pod_stop_step(struct pod *p)
+{
+    if (p->state == POD_DRAINING)
+        drain_step(p);
+    else if (p->state == POD_STOPPING)
+        stopping_step(p);
+    else if (p->state == POD_FORGET && !p->freed)
+        delete_object(p);
+}
+
+void pod_stop(struct pod *p, int64_t grace_ms)
+{
+    int64_t now = clock_mono_ns(), deadline = now + grace_ms * NS_PER_MS;
+    if (p->state == POD_ACTIVE) {
+        p->state = POD_DRAINING;
+        p->deadline_ns = deadline;
+        p->quiet_since_ns = now;
+    } else if (deadline < p->deadline_ns) {
+        p->deadline_ns = deadline;
+        if (p->state == POD_STOPPING)
+            stop_processes(p);
+    }
+    pod_stop_step(p);
+}
