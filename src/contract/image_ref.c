@@ -2,10 +2,12 @@
  * Image references as registries take them: [host[:port]/]repository[:tag][@algorithm:hex]. Only
  * the shape is judged; whether the image exists is the digest resolution's finding.
  */
-#include <ctype.h>
+#include "contract/image_ref.h"
+
 #include <errno.h>
 
-#include "contract/validate.h"
+#include "base/mem.h"
+#include "base/str.h"
 
 #define REPOSITORY_CHARS "abcdefghijklmnopqrstuvwxyz0123456789_-./"
 #define TAG_CHARS        "abcdefghijklmnopqrstuvwxyz0123456789_-.ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -67,4 +69,43 @@ bool image_reference_ok(const char *image, struct err *why)
     if (!ok)
         err_set(why, -EINVAL, "could not parse reference: %s", image);
     return ok;
+}
+
+/* ---- parts ---- */
+#define DEFAULT_REGISTRY "index.docker.io"
+
+bool image_has_digest(const char *image)
+{
+    return strchr(image, '@') != NULL;
+}
+
+static struct str registry_of(struct str *rest)
+{
+    struct str host = cut_host(rest);
+
+    if (!host.p || str_eq(host, STR("docker.io")))
+        return STR(DEFAULT_REGISTRY);
+    return host;
+}
+
+char *image_registry(const char *image)
+{
+    struct str rest = str_of(image), host = registry_of(&rest);
+
+    return xstrndup(host.p, host.n);
+}
+
+char *image_repository(const char *image)
+{
+    struct str rest = str_of(image), host;
+    size_t at;
+
+    if (str_find(rest, '@', &at))
+        rest.n = at;
+    host = registry_of(&rest);
+    if (str_find(rest, ':', &at))
+        rest.n = at;
+    bool library = str_eq(host, STR(DEFAULT_REGISTRY)) && !str_find(rest, '/', &at);
+    return xasprintf(STR_FMT "/%s" STR_FMT, STR_ARG(host), library ? "library/" : "",
+                     STR_ARG(rest));
 }

@@ -40,10 +40,6 @@ void validate_mounts(const struct pod_check *pc, const struct fpath *at, yyjson_
 bool volume_is_writable(yyjson_val *volume);
 yyjson_val *volume_named(yyjson_val *spec, const char *name);
 
-/* Whether the text is an image reference; `ret_why` (may be NULL) gets the reason when it is not.
- */
-bool image_reference_ok(const char *image, struct err *why);
-
 /* ---- metadata ---- */
 void validate_object_name(struct field_errors *fe, yyjson_val *root);
 /* An object that is labelled as part of a parent must be owned by it. */

@@ -2,6 +2,7 @@
  * Containers: first what concerns all of them together (how many, which one serves), then each by
  * its role. The one with ports serves; a container alone always does.
  */
+#include "contract/image_ref.h"
 #include "contract/validate.h"
 #include "kube/names.h"
 
