@@ -1,0 +1,170 @@
+/*
+ * OpenAPI as far as clients need it. v3: per group and version, the PATCH operation of each kind
+ * with its query parameters (kubectl looks there for fieldValidation before it leaves validation to
+ * the server) and the schemas of custom resources (kubectl explain). v2: a document without
+ * definitions, so that clients fall back on what they know.
+ */
+#include "cluster/apiserver/core.h"
+
+#define ROOM (32 * 1024 * 1024)
+
+static void index_entry(struct buf *b, const char *group, const char *version, bool first,
+                        uint64_t generation)
+{
+    const char *pre = *group ? "apis/" : "api", *slash = "/";
+
+    buf_addf(b, "%s\"%s%s%s%s\":{\"serverRelativeURL\":\"/openapi/v3/%s%s%s%s?hash=%llX\"}",
+             first ? "" : ",", pre, group, slash, version, pre, group, slash, version,
+             (unsigned long long)generation);
+}
+
+static void index_json(struct buf *b, const struct kinds *ks)
+{
+    const struct api_kind *prev = NULL;
+    bool first = true;
+
+    buf_addz(b, "{\"paths\":{");
+    for (size_t i = 0; i < kinds_len(ks); i++) {
+        const struct api_kind *k = kinds_at(ks, i);
+        bool again = false;
+
+        if (!k->served)
+            continue;
+        for (size_t j = i; !again && j > 0; j--) {
+            prev = kinds_at(ks, j - 1);
+            again = prev->served && streq(prev->res.group, k->res.group) &&
+                    streq(prev->res.version, k->res.version);
+        }
+        if (again)
+            continue;
+        index_entry(b, k->res.group, k->res.version, first, kinds_generation(ks));
+        first = false;
+    }
+    buf_addz(b, "}}\n");
+}
+
+static void gvk(struct buf *b, const struct kube_resource *r)
+{
+    buf_addf(b, "{\"group\":\"%s\",\"version\":\"%s\",\"kind\":\"%s\"}", r->group, r->version,
+             r->kind);
+}
+
+static void path_entry(struct buf *b, const struct kube_resource *r)
+{
+    static const char *const params[] = {"dryRun", "fieldManager", "fieldValidation", "force",
+                                         "pretty"};
+
+    buf_addf(b, "\"/%s%s/%s/%s%s/{name}\":{\"patch\":{\"operationId\":\"patch%s\",\"parameters\":[",
+             r->group[0] ? "apis/" : "api", r->group, r->version,
+             r->namespaced ? "namespaces/{namespace}/" : "", r->plural, r->kind);
+    for (size_t i = 0; i < ARRAY_LEN(params); i++)
+        buf_addf(b,
+                 "%s{\"name\":\"%s\",\"in\":\"query\",\"schema\":{\"type\":\"string\","
+                 "\"uniqueItems\":true}}",
+                 i ? "," : "", params[i]);
+    buf_addz(b, "],\"responses\":{\"200\":{\"description\":\"OK\"}},\"x-kubernetes-action\":"
+                "\"patch\",\"x-kubernetes-group-version-kind\":");
+    gvk(b, r);
+    buf_addz(b, "}}");
+}
+
+/* "dev.knative.serving.v1.Service": the group's labels in reverse. */
+static void schema_name(struct buf *b, const struct kube_resource *r)
+{
+    char *labels[64], *at = NULL;
+    _cleanup_free_ char *copy = xstrdup(r->group);
+    size_t n = 0;
+
+    for (char *p = strtok_r(copy, ".", &at); p && n < ARRAY_LEN(labels);
+         p = strtok_r(NULL, ".", &at))
+        labels[n++] = p;
+    while (n)
+        buf_addf(b, "%s.", labels[--n]);
+    buf_addf(b, "%s.%s", r->version, r->kind);
+}
+
+static void schema_entry(struct buf *b, const struct api_kind *k)
+{
+    _cleanup_free_ char *text = NULL;
+    size_t n = 0;
+
+    buf_addc(b, '"');
+    schema_name(b, &k->res);
+    buf_addz(b, "\":");
+    if (yyjson_obj_size(k->schema_text))
+        text = json_text(k->schema_text, &n);
+    if (n > 2) {
+        buf_add(b, text, n - 1); /* without the closing brace */
+        buf_addc(b, ',');
+    } else {
+        buf_addz(b, "{\"type\":\"object\",");
+    }
+    buf_addz(b, "\"x-kubernetes-group-version-kind\":[");
+    gvk(b, &k->res);
+    buf_addz(b, "]}");
+}
+
+static size_t group_version(struct buf *b, const struct kinds *ks, const char *group,
+                            const char *version)
+{
+    size_t n = 0;
+
+    buf_addz(b,
+             "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"Nonagon\",\"version\":\"" NONAGON_VERSION
+             "\"},\"paths\":{");
+    for (int pass = 0; pass < 2; pass++) {
+        n = 0;
+        if (pass)
+            buf_addz(b, "},\"components\":{\"schemas\":{");
+        for (size_t i = 0; i < kinds_len(ks); i++) {
+            const struct api_kind *k = kinds_at(ks, i);
+
+            if (!k->served || !streq(k->res.group, group) || !streq(k->res.version, version))
+                continue;
+            if (n++)
+                buf_addc(b, ',');
+            if (pass)
+                schema_entry(b, k);
+            else
+                path_entry(b, &k->res);
+        }
+    }
+    buf_addz(b, "}}}\n");
+    return n;
+}
+
+/* The message openapi.v2.Document{swagger: "2.0", info: {title: "Nonagon", version: "…"}}. */
+static void v2_protobuf(struct buf *b)
+{
+    static const char title[] = "Nonagon", version[] = NONAGON_VERSION;
+    const int nt = (int)sizeof(title) - 1, nv = (int)sizeof(version) - 1;
+
+    buf_addf(b, "%c%c2.0%c%c%c%c%s%c%c%s", 0x0a, 3, 0x12, 4 + nt + nv, 0x0a, nt, title, 0x12, nv,
+             version);
+}
+
+void openapi_reply(struct api_request *r)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(ROOM);
+    struct str accept = http_request_header(r->x, "Accept");
+    const char *type = "application/json";
+    size_t n = 1;
+
+    if (r->path.kind == PATH_OPENAPI3) {
+        index_json(&b, r->a->kinds);
+    } else if (r->path.kind == PATH_OPENAPI3_GV) {
+        n = group_version(&b, r->a->kinds, r->path.group, r->path.version);
+    } else if (accept.n && memmem(accept.p, accept.n, "protobuf", 8)) {
+        type = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+        v2_protobuf(&b);
+    } else {
+        buf_addz(&b, "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Nonagon\",\"version\":"
+                     "\"" NONAGON_VERSION "\"},\"paths\":{},\"definitions\":{}}\n");
+    }
+    if (n) {
+        request_reply(r, 200, type, buf_str(&b));
+        return;
+    }
+    api_fail(&r->st, 404, "NotFound", "the server could not find the requested resource");
+    request_fail(r);
+}
