@@ -21,6 +21,7 @@ struct informer {
     struct reflector *reflector;
     VEC(struct handler) handlers;
     bool synced;
+    bool late, failing; /* made after the start; its list does not succeed */
 };
 
 struct waiter {
@@ -101,7 +102,8 @@ const char *manager_component(const struct manager *m)
 bool manager_synced(const struct manager *m)
 {
     for (size_t i = 0; i < m->informers.n; i++) {
-        if (!m->informers.p[i]->synced)
+        const struct informer *in = m->informers.p[i];
+        if (!in->synced && !(in->late && in->failing))
             return false;
     }
     return m->started;
@@ -161,6 +163,9 @@ static void on_trouble(void *ctx, const struct kube_status *st)
 {
     struct informer *in = ctx;
 
+    in->failing = st != NULL;
+    if (in->late)
+        tell_ready(in->m);
     if (st)
         log_warn(in->m->component, "cannot follow %s, trying again: %s", in->res->plural,
                  st->err.msg);
@@ -187,6 +192,7 @@ static struct informer *informer_of(struct manager *m, const struct kube_resourc
     in = xnew(struct informer);
     in->m = m;
     in->res = r;
+    in->late = m->started;
     in->cache = cache_new(r);
     in->reflector = reflector_new(&(struct reflector_opts){.client = m->client,
                                                            .res = r,

@@ -26,9 +26,14 @@ void signal_report(struct signal_hub *h, const char *ns, const char *revision, c
 /* A request waits and nothing is ready: calls the listener at once. */
 void signal_arrival(struct signal_hub *h, const char *ns, const char *revision);
 void signal_on_arrival(struct signal_hub *h, void (*fn)(void *ctx, const char *ns, const char *revision), void *ctx);
+/* Calls fn after each sample of an open revision. */
+typedef void signal_sample_fn(void *ctx, const char *ns, const char *revision, const struct signal_sample *s);
+void signal_on_sample(struct signal_hub *h, signal_sample_fn *fn, void *ctx);
 
 /* Which revisions to keep windows for, and how long (ns). Idempotent; samples of others are dropped. */
 void signal_open(struct signal_hub *h, const char *ns, const char *revision, int64_t stable_ns, int64_t panic_ns);
+/* Averages that weigh the newest samples most, instead of plain ones. */
+void signal_weighted(struct signal_hub *h, const char *ns, const char *revision, bool weighted);
 void signal_close(struct signal_hub *h, const char *ns, const char *revision);
 
 struct signal_view {
