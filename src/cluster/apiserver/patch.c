@@ -46,7 +46,7 @@ static int language(const struct api_request *r, enum patch_language *ret, struc
 struct kmut *patched(const struct api_request *r, const yyjson_val *target, struct api_status *st)
 {
     struct str body = http_body(r->x);
-    enum patch_language lang;
+    enum patch_language lang = LANG_MERGE;
     struct err e = {0};
     yyjson_mut_doc *d;
 
