@@ -126,6 +126,8 @@ const char *table_run(struct table *t, reconcile_fn *fn, const struct kube_resou
         .obj = table_get(t, r, ns, name),
         .now_ns = t->now_ns,
         .mono_ns = t->now_ns,
+        .failure = t->failure,
+        .failed = t->failed,
     };
 
     plan_free(t->plan);

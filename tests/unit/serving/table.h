@@ -28,6 +28,8 @@ struct table {
     struct arena arena;
     int64_t now_ns;
     uint64_t rv;
+    const struct kube_status *failure; /* told to the next runs, with the entry */
+    const struct plan_entry *failed;
 };
 
 void table_start(struct table *t);
