@@ -71,7 +71,7 @@ int buf_vaddf(struct buf *b, const char *fmt, va_list ap)
     va_end(again);
     if (n < 0)
         return -EINVAL;
-    r = buf_reserve(b, (size_t)n + 1);
+    r = buf_reserve(b, (size_t)n); /* and a NUL, which there is always room for */
     if (r < 0)
         return r;
     vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);

@@ -71,6 +71,16 @@ static int literal(const char **s, char a, char b)
     return 0;
 }
 
+/* Beyond what 64 bits of nanoseconds hold (years 1678 to 2261) the nearest end is as good. */
+static int64_t to_ns(int64_t sec, int64_t frac)
+{
+    int64_t ns;
+
+    if (__builtin_mul_overflow(sec, NS_PER_SEC, &ns) || __builtin_add_overflow(ns, frac, &ns))
+        return sec < 0 ? INT64_MIN : INT64_MAX;
+    return ns;
+}
+
 int clock_rfc3339_parse(const char *s, int64_t *ret_wall_ns)
 {
     struct tm tm = {0};
@@ -103,7 +113,7 @@ int clock_rfc3339_parse(const char *s, int64_t *ret_wall_ns)
         return -EINVAL;
     tm.tm_year = y - 1900;
     tm.tm_mon = mo - 1;
-    *ret_wall_ns = ((int64_t)timegm(&tm) - sign * (oh * 3600 + om * 60)) * NS_PER_SEC + frac;
+    *ret_wall_ns = to_ns((int64_t)timegm(&tm) - sign * (oh * 3600 + om * 60), frac);
     return 0;
 }
 
@@ -169,14 +179,14 @@ int duration_parse(const char *s, int64_t *ret_ns, struct err *e)
 void duration_format(int64_t ns, char ret[static 32])
 {
     const char *sign = ns < 0 ? "-" : "";
-    uint64_t u = ns < 0 ? (uint64_t)-ns : (uint64_t)ns;
+    uint64_t u = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
 
     if (u == 0)
         snprintf(ret, 32, "0s");
     else if (u < 1000)
         snprintf(ret, 32, "%s%luns", sign, (unsigned long)u);
     else if (u < 1000000)
-        snprintf(ret, 32, "%s%.10gus", sign, (double)u / 1e3);
+        snprintf(ret, 32, "%s%.10g\xc2\xb5s", sign, (double)u / 1e3);
     else if (u < (uint64_t)NS_PER_SEC)
         snprintf(ret, 32, "%s%.10gms", sign, (double)u / 1e6);
     else {

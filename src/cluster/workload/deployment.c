@@ -37,7 +37,7 @@ void deployment_reconcile(void *ctx, const struct reconcile_ctx *rc, struct plan
         return;
     template_hash(jget(kobj_root(rc->obj), "spec", "template"), hash);
     cache_list_by(manager_cache(rc->m, &KR_POD), "owner", kobj_uid(rc->obj), &pods);
-    rollout_decide(&r, rc->obj, &pods, hash, rc->now_ns);
+    deployment_rollout_decide(&r, rc->obj, &pods, hash, rc->now_ns);
     facts.rollout = &r;
     facts.hash = hash;
     if (facts.create_failure)
@@ -48,7 +48,7 @@ void deployment_reconcile(void *ctx, const struct reconcile_ctx *rc, struct plan
     deployment_status(p, rc->obj, &facts);
     if (r.becomes_available_ns >= 0)
         plan_requeue_after(p, r.becomes_available_ns);
-    rollout_done(&r);
+    deployment_rollout_done(&r);
     vec_done(&pods);
 }
 

@@ -90,7 +90,7 @@ static void on_round(void *ctx)
     struct drain *d = ctx;
 
     vec_done(&d->resources);
-    kinds_namespaced(d->all->kinds, &d->resources);
+    workload_kinds_namespaced(d->all->kinds, &d->resources);
     d->at = 0;
     d->found = false;
     step(d);

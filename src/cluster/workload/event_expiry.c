@@ -137,12 +137,15 @@ static void step(struct event_expiry *x)
         yyjson_doc_free(steal(&x->page));
 }
 
-static void on_sweep(void *ctx)
+void event_expiry_sweep(struct event_expiry *x)
 {
-    struct event_expiry *x = ctx;
-
     if (!x->asking)
         ask_page(x, NULL);
+}
+
+static void on_sweep(void *ctx)
+{
+    event_expiry_sweep(ctx);
 }
 
 struct event_expiry *event_expiry_new(struct manager *m)

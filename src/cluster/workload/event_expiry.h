@@ -8,6 +8,8 @@
 struct event_expiry;
 struct event_expiry *event_expiry_new(struct manager *m);
 void event_expiry_free(struct event_expiry *x);
+/* Looks now, unless it is looking; otherwise it does so every five minutes. */
+void event_expiry_sweep(struct event_expiry *x);
 
 /* When the Event was last seen, wall clock; 0 when it does not say. */
 int64_t event_last_seen(const yyjson_val *event);

@@ -433,8 +433,8 @@ struct gc *gc_new(struct manager *m, struct kinds *kinds)
     g->due = timer_new(manager_loop(m), work, g);
     list_init(&g->requests);
     manager_start(g->later);
-    for (size_t i = 0; kinds_builtin[i]; i++)
-        know(g, m, kinds_builtin[i]);
+    for (size_t i = 0; workload_kinds_builtin[i]; i++)
+        know(g, m, workload_kinds_builtin[i]);
     manager_on_change(m, &KR_CRD, on_crd, g);
     manager_on_synced(m, on_synced, g);
     return g;

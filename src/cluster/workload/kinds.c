@@ -13,7 +13,7 @@ struct custom {
     char *group, *version, *plural, *kind;
 };
 
-const struct kube_resource *const kinds_builtin[] = {&KR_DEPLOYMENT,     &KR_POD,       &KR_SERVICE,
+const struct kube_resource *const workload_kinds_builtin[] = {&KR_DEPLOYMENT,     &KR_POD,       &KR_SERVICE,
                                                      &KR_ENDPOINTS,      &KR_CONFIGMAP, &KR_SECRET,
                                                      &KR_SERVICEACCOUNT, NULL};
 
@@ -33,7 +33,7 @@ static void custom_free(void *p)
     free(c);
 }
 
-struct kinds *kinds_new(struct manager *m)
+struct kinds *workload_kinds_new(struct manager *m)
 {
     struct kinds *k = xnew(struct kinds);
 
@@ -43,7 +43,7 @@ struct kinds *kinds_new(struct manager *m)
     return k;
 }
 
-void kinds_free(struct kinds *k)
+void workload_kinds_free(struct kinds *k)
 {
     if (!k)
         return;
@@ -109,11 +109,11 @@ static int collect(void *ctx, const struct kobj *crd)
     return 0;
 }
 
-void kinds_namespaced(struct kinds *k, resource_vec *out)
+void workload_kinds_namespaced(struct kinds *k, resource_vec *out)
 {
     cache_each(manager_cache(k->m, &KR_CRD), collect, &(struct collection){k, out});
-    for (size_t i = 0; kinds_builtin[i]; i++)
-        vec_push(out, kinds_builtin[i]);
+    for (size_t i = 0; workload_kinds_builtin[i]; i++)
+        vec_push(out, workload_kinds_builtin[i]);
     for (size_t i = 0; others[i]; i++)
         vec_push(out, others[i]);
 }

@@ -171,7 +171,7 @@ static void remove_old(struct rollout *r, const pod_vec *pods)
     remove_pods(r, pods, false, useless + (good > 0 ? good : 0));
 }
 
-void rollout_decide(struct rollout *r, const struct kobj *deployment, const kobj_vec *all,
+void deployment_rollout_decide(struct rollout *r, const struct kobj *deployment, const kobj_vec *all,
                     const char *hash, int64_t now_ns)
 {
     pod_vec pods = {0};
@@ -191,7 +191,7 @@ void rollout_decide(struct rollout *r, const struct kobj *deployment, const kobj
     vec_done(&pods);
 }
 
-void rollout_done(struct rollout *r)
+void deployment_rollout_done(struct rollout *r)
 {
     vec_done(&r->remove);
 }

@@ -21,9 +21,9 @@ struct rollout {
     kobj_vec remove; /* borrowed pods */
 };
 
-/* pods: all that the Deployment controls, borrowed until rollout_done. */
-void rollout_decide(struct rollout *r, const struct kobj *deployment, const kobj_vec *pods,
+/* pods: all that the Deployment controls, borrowed until deployment_rollout_done. */
+void deployment_rollout_decide(struct rollout *r, const struct kobj *deployment, const kobj_vec *pods,
                     const char *hash, int64_t now_ns);
-void rollout_done(struct rollout *r);
+void deployment_rollout_done(struct rollout *r);
 
 #endif

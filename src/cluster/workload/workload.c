@@ -12,7 +12,7 @@ struct workload *workload_new(struct manager *m)
     endpoints_controller_register(
         w); /* first: it adds indices to caches that must be empty still */
     deployment_controller_register(w);
-    w->kinds = kinds_new(m);
+    w->kinds = workload_kinds_new(m);
     w->drains = drains_new(m, w->kinds);
     namespace_controller_register(w);
     w->gc = gc_new(m, w->kinds);
@@ -27,6 +27,6 @@ void workload_free(struct workload *w)
     event_expiry_free(w->expiry);
     gc_free(w->gc);
     drains_free(w->drains);
-    kinds_free(w->kinds);
+    workload_kinds_free(w->kinds);
     free(w);
 }

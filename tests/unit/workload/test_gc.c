@@ -1,4 +1,4 @@
-/* Garbage collection against a small API server in memory. */
+/* Garbage collection and the expiry of Events against a small API server in memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include "../kube/fake_api.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "cluster/workload/event_expiry.h"
 #include "cluster/workload/gc.h"
 
 static const struct kube_resource KR_THING = {"example.com", "v1", "things", "Thing", true};
@@ -74,7 +75,7 @@ static int set_up(void **state)
     w->client = kube_client_new(
         w->loop, kube_transport_inproc(w->loop, w->loop, fake_api_handle, w->api, "system:test"));
     w->m = manager_new(w->loop, w->client, "test");
-    w->kinds = kinds_new(w->m);
+    w->kinds = workload_kinds_new(w->m);
     w->gc = gc_new(w->m, w->kinds);
     w->poll = timer_new(w->loop, check, w);
     timer_repeat(w->poll, 1);
@@ -88,7 +89,7 @@ static int tear_down(void **state)
 
     manager_free(w->m);
     gc_free(w->gc);
-    kinds_free(w->kinds);
+    workload_kinds_free(w->kinds);
     kube_client_free(w->client);
     fake_api_free(w->api);
     timer_free(w->poll);
@@ -281,6 +282,39 @@ static void kinds_defined_later_count_too(void **state)
     run_until(w, pod_gone);
 }
 
+static void put_event(struct world *w, const char *name, int64_t age_s)
+{
+    char stamp[RFC3339_LEN];
+
+    clock_rfc3339(clock_wall_ns() - age_s * NS_PER_SEC, stamp);
+    _cleanup_free_ char *text =
+        xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"Event\",\"metadata\":{\"name\":\"%s\","
+                  "\"namespace\":\"ns\"},\"lastTimestamp\":\"%s\"}",
+                  name, stamp);
+    fake_api_put(w->api, &KR_EVENT, text);
+}
+
+static bool only_young_events(struct world *w)
+{
+    return fake_api_count(w->api, &KR_EVENT) == 300;
+}
+
+static void old_events_expire(void **state)
+{
+    struct world *w = *state;
+    char name[32];
+
+    for (int i = 0; i < 600; i++) { /* several pages */
+        snprintf(name, sizeof(name), "e%d", i);
+        put_event(w, name, i % 2 ? 3700 : 3500);
+    }
+    struct event_expiry *x = event_expiry_new(w->m);
+    event_expiry_sweep(x);
+    run_until(w, only_young_events);
+    event_expiry_sweep(x);
+    event_expiry_free(x); /* with a question under way */
+}
+
 #define GC_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -293,6 +327,7 @@ int main(void)
         GC_TEST(unknown_kinds_of_owners_keep_their_dependents),
         GC_TEST(custom_kinds_own_and_are_owned),
         GC_TEST(kinds_defined_later_count_too),
+        GC_TEST(old_events_expire),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
