@@ -264,7 +264,7 @@ static void remember(struct pull *p, const char *digest)
 
     snprintf(r.digest, sizeof(r.digest), "%s", digest);
     image_ref_format(&r, full, sizeof(full));
-    store_put(p->s, full, p->data);
+    image_store_put(p->s, full, p->data);
 }
 
 static void naming_done(struct job *j)

@@ -61,7 +61,7 @@ static void free_data(void *d)
     image_data_unref(d);
 }
 
-void store_put(struct image_store *s, const char *full, struct image_data *d)
+void image_store_put(struct image_store *s, const char *full, struct image_data *d)
 {
     if (map_get(s->names, full) != d)
         map_set(s->names, full, image_data_ref(d));
@@ -78,7 +78,7 @@ static void add_name(void *ctx, const char *name, const char *digest)
     /* An image that is not whole any more is simply not here; it will be pulled again. */
     if (content_load(s->content, digest, &d, NULL) < 0)
         return;
-    store_put(s, name, d);
+    image_store_put(s, name, d);
     image_data_unref(d);
 }
 

@@ -30,7 +30,7 @@ void job_submit(struct image_store *s, struct job *j);
 
 /* The image under a full reference, or NULL. Takes in what another process has imported. */
 struct image_data *store_lookup(struct image_store *s, const char *full);
-void store_put(struct image_store *s, const char *full, struct image_data *d);
+void image_store_put(struct image_store *s, const char *full, struct image_data *d);
 struct image *store_image_new(const char *name, struct image_data *d);
 
 /* All pulls end without calling back. */
