@@ -111,8 +111,8 @@ int main(int argc, char **argv)
 
     loop_run(p.loop);
     sigwatch_free(term);
-    store_close(p.store);
     apiserver_free(p.api);
+    store_close(p.store);
     api_identity_done(&p.id);
     loop_free(p.loop);
     for (size_t i = 0; crds.p[i]; i++)

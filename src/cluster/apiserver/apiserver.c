@@ -33,18 +33,33 @@ struct apiserver *apiserver_new(struct loop *l, const struct apiserver_opts *o, 
     return a;
 }
 
-void apiserver_free(struct apiserver *a)
+static void release(struct apiserver *a)
 {
-    if (!a)
+    if (!a->closing || a->in_flight)
         return;
-    watchers_stop(a);
-    boot_free(a->boot);
-    crd_life_free(a->crds);
     ip_pool_free(a->ips);
     kinds_free(a->kinds);
     free(a->admissions);
     free(a->version);
     free(a);
+}
+
+void apiserver_free(struct apiserver *a)
+{
+    if (!a)
+        return;
+    watchers_stop(a);
+    crd_life_free(steal(&a->crds));
+    ip_pool_stop(a->ips);
+    boot_free(steal(&a->boot));
+    a->closing = true;
+    release(a);
+}
+
+void apiserver_write_ended(struct apiserver *a)
+{
+    a->in_flight--;
+    release(a);
 }
 
 void apiserver_set_pod_log(struct apiserver *a, pod_log_fn *fn, void *ctx)

@@ -54,6 +54,7 @@ struct apiserver_opts {
     void *pod_log_ctx;
 };
 struct apiserver *apiserver_new(struct loop *l, const struct apiserver_opts *o, struct err *e);
+/* Before store_close; what writes in flight still need stays until their callbacks have run. */
 void apiserver_free(struct apiserver *a);
 /* The handler for http_server and kube_transport_inproc; ctx is the apiserver. */
 void apiserver_handle(void *ctx, struct http_exchange *x);

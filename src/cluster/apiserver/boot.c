@@ -17,6 +17,7 @@ struct boot {
     size_t pending;
     struct err err;
     bool failed, done;
+    bool deferred, dead; /* freed while calls are on their way: by the last of them */
     VEC(struct waiter) waiters;
 };
 struct step {
@@ -29,6 +30,11 @@ static void tell(void *arg)
 {
     struct boot *b = arg;
 
+    b->deferred = false;
+    if (b->dead) {
+        free(b);
+        return;
+    }
     b->done = true;
     b->a->ready = !b->failed;
     for (size_t i = 0; i < b->waiters.n; i++)
@@ -36,10 +42,21 @@ static void tell(void *arg)
     vec_done(&b->waiters);
 }
 
+static void later(struct boot *b)
+{
+    if (!b->deferred)
+        loop_defer(b->a->loop, tell, b);
+    b->deferred = true;
+}
+
 static void settle(struct boot *b)
 {
-    if (--b->pending == 0)
-        loop_defer(b->a->loop, tell, b);
+    if (--b->pending)
+        return;
+    if (b->dead)
+        free(b);
+    else
+        later(b);
 }
 
 static void step_done(void *ctx, const struct api_status *fail, struct str object, bool deleted)
@@ -134,7 +151,7 @@ void boot_on_ready(struct boot *b, void (*fn)(void *ctx, const struct err *why),
 
     vec_push(&b->waiters, w);
     if (b->done)
-        loop_defer(b->a->loop, tell, b);
+        later(b);
 }
 
 void boot_free(struct boot *b)
@@ -142,5 +159,7 @@ void boot_free(struct boot *b)
     if (!b)
         return;
     vec_done(&b->waiters);
-    free(b);
+    b->dead = true;
+    if (!b->pending && !b->deferred)
+        free(b);
 }

@@ -71,12 +71,18 @@ struct ip_pool *ip_pool_new(struct apiserver *a, struct err *e)
     return NULL;
 }
 
+/* No change is learnt any more; addresses of writes in flight can still be given back. */
+void ip_pool_stop(struct ip_pool *p)
+{
+    if (p && p->watch)
+        store_watch_stop(steal(&p->watch));
+}
+
 void ip_pool_free(struct ip_pool *p)
 {
     if (!p)
         return;
-    if (p->watch)
-        store_watch_stop(p->watch);
+    ip_pool_stop(p);
     map_free(p->used);
     free(p);
 }

@@ -34,6 +34,7 @@ struct apiserver {
     struct boot *boot; /* until ready */
     bool ready;
     bool closing;
+    size_t in_flight; /* writes in the store whose callback has not run */
     struct list watchers;
     struct heap deadlines; /* of watchers: the next bookmark or the end */
     struct timer *tick;
@@ -82,6 +83,8 @@ int write_create(struct write *w, const char *ns, struct api_status *st);
 int write_update(struct write *w, const char *ns, const char *name, struct api_status *st);
 /* Removes the object that w->old is; its last state is w->obj if set, else as it was. */
 int write_delete(struct write *w, struct api_status *st);
+/* Counts a write in flight out; the last one of a closing server frees it. */
+void apiserver_write_ended(struct apiserver *a);
 /* Stores w->obj over w->old as it is: no admission, no validation. */
 int write_raw(struct write *w, struct api_status *st);
 /* Fills w->old, w->old_rev and w->key with the newest version; -1 NotFound. */
@@ -164,6 +167,7 @@ int delete_object(struct write *w, const struct delete_options *o, struct api_st
 
 /* ---- lives ---- */
 struct ip_pool *ip_pool_new(struct apiserver *a, struct err *e);
+void ip_pool_stop(struct ip_pool *p);
 void ip_pool_free(struct ip_pool *p);
 struct crd_life *crd_life_new(struct apiserver *a, struct err *e);
 void crd_life_free(struct crd_life *c);

@@ -18,7 +18,8 @@ struct cleanup {
     struct apiserver *a;
     char *name, *group, *plural, *prefix;
     struct store_watch *watch;
-    bool finishing;
+    bool deferred; /* a call is on its way and frees it if it is dead by then */
+    bool dead;
 };
 
 struct crd_life {
@@ -218,9 +219,23 @@ static bool drop_finalizer(struct kmut *o)
     return hit;
 }
 
+/* True if the owner let go meanwhile. */
+static bool arrived_late(struct cleanup *c)
+{
+    bool late = c->dead;
+
+    c->deferred = false;
+    if (late)
+        cleanup_free(c);
+    return late;
+}
+
 static void finish(void *arg)
 {
     struct cleanup *c = arg;
+
+    if (arrived_late(c))
+        return;
     const struct api_kind *kind = kinds_storage(c->a->kinds, KR_CRD.group, KR_CRD.plural);
     struct write *w = internal_write(c->a, kind);
     _cleanup_status_ struct api_status st = {0};
@@ -240,9 +255,9 @@ static void finish(void *arg)
 
 static void check_empty(struct cleanup *c)
 {
-    if (c->finishing || store_count(c->a->store, c->prefix))
+    if (c->deferred || store_count(c->a->store, c->prefix))
         return;
-    c->finishing = true;
+    c->deferred = true;
     loop_defer(c->a->loop, finish, c); /* not inside the store's dispatch */
 }
 
@@ -257,6 +272,8 @@ static void cleanup_begin(void *arg)
 {
     struct cleanup *c = arg;
 
+    if (arrived_late(c))
+        return;
     c->watch =
         store_watch_start(c->a->store, c->prefix, store_rev(c->a->store), on_object, c, NULL);
     store_each(c->a->store, c->prefix, delete_one, c);
@@ -277,6 +294,7 @@ static void cleanup_start(struct crd_life *l, const yyjson_val *crd)
     c->plural = xstrdup(jget_str(crd, "spec", "names", "plural"));
     c->prefix = xasprintf("%s/%s/", c->group, c->plural);
     list_push_back(&l->cleanups, &c->link);
+    c->deferred = true;
     loop_defer(l->a->loop, cleanup_begin, c);
 }
 
@@ -327,13 +345,25 @@ struct crd_life *crd_life_new(struct apiserver *a, struct err *e)
     return NULL;
 }
 
+static void cleanup_drop(struct cleanup *c)
+{
+    if (!c->deferred) {
+        cleanup_free(c);
+        return;
+    }
+    c->dead = true;
+    list_del(&c->link);
+    if (c->watch)
+        store_watch_stop(steal(&c->watch));
+}
+
 void crd_life_free(struct crd_life *l)
 {
     if (!l)
         return;
     if (l->watch)
         store_watch_stop(l->watch);
-    list_for_each_safe(it, &l->cleanups) cleanup_free(list_entry(it, struct cleanup, link));
+    list_for_each_safe(it, &l->cleanups) cleanup_drop(list_entry(it, struct cleanup, link));
     free(l);
 }
 

@@ -34,6 +34,8 @@ static bool drop_owner(struct kmut *o, const char *uid)
             yyjson_mut_arr_iter_remove(&it);
             hit = true;
         }
+    if (hit && !yyjson_mut_arr_size(refs))
+        jm_del(o->root, "metadata", "ownerReferences");
     return hit;
 }
 

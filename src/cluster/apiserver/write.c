@@ -166,14 +166,15 @@ static void stored(struct write *w, const struct err *err, const struct store_ob
                    bool deleted)
 {
     _cleanup_status_ struct api_status st = {0};
+    struct apiserver *a = w->a;
 
     if (err) {
         release(w);
         api_fail(&st, 500, "InternalError", "Internal error occurred: %s", err->msg);
-        w->done(w->ctx, &st, STR_NULL, false);
-        return;
     }
-    w->done(w->ctx, NULL, obj ? store_obj_bytes(obj) : (struct str){w->text, w->text_n}, deleted);
+    w->done(w->ctx, err ? &st : NULL, obj ? store_obj_bytes(obj) : (struct str){w->text, w->text_n},
+            deleted);
+    apiserver_write_ended(a);
 }
 
 static void on_put(void *ctx, const struct err *err, const struct store_obj *obj)
@@ -200,6 +201,14 @@ static int refused(struct write *w, int r, const struct err *e, struct api_statu
     return api_fail(st, 500, "InternalError", "Internal error occurred: %s", e->msg);
 }
 
+static int accepted(struct write *w, int r, const struct err *e, struct api_status *st)
+{
+    if (r < 0)
+        return refused(w, r, e, st);
+    w->a->in_flight++;
+    return 0;
+}
+
 static int submit(struct write *w, struct api_status *st)
 {
     struct err e = {0};
@@ -219,7 +228,7 @@ static int submit(struct write *w, struct api_status *st)
     }
     int r = store_put(w->a->store, w->key, w->old_rev, make, w, on_put, w, &e);
 
-    return r < 0 ? refused(w, r, &e, st) : 0;
+    return accepted(w, r, &e, st);
 }
 
 int write_raw(struct write *w, struct api_status *st)
@@ -371,5 +380,5 @@ int write_delete(struct write *w, struct api_status *st)
     }
     int r = store_delete(w->a->store, w->key, w->old_rev, make, w, on_deleted, w, &e);
 
-    return r < 0 ? refused(w, r, &e, st) : 0;
+    return accepted(w, r, &e, st);
 }
