@@ -100,11 +100,9 @@ int nl_link_up(struct nl *n, const char *name, struct err *e)
 
 int nl_link_delete(struct nl *n, const char *name, struct err *e)
 {
-    unsigned index = if_nametoindex(name);
-    if (!index)
-        return 0;
     struct nlmsghdr *h = begin(n, RTM_DELLINK, 0);
-    link_body(h, index, false);
+    link_body(h, 0, false);
+    mnl_attr_put_strz(h, IFLA_IFNAME, name);
     int r = talk(n, h);
     return r == 0 || r == -ENODEV ? 0 : err_sys(e, -r, "removing the interface %s", name);
 }
@@ -151,13 +149,13 @@ static void put_peer(struct nlmsghdr *h, int ns_fd, const uint8_t *mac)
     mnl_attr_nest_end(h, peer);
 }
 
-int nl_veth_add(struct nl *n, const char *host_name, const char *bridge, int peer_ns_fd,
+int nl_veth_add(struct nl *n, const char *host_name, unsigned bridge_index, int peer_ns_fd,
                 const uint8_t peer_mac[static 6], struct err *e)
 {
     struct nlmsghdr *h = begin(n, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
     link_body(h, 0, true);
     mnl_attr_put_strz(h, IFLA_IFNAME, host_name);
-    mnl_attr_put_u32(h, IFLA_MASTER, if_nametoindex(bridge));
+    mnl_attr_put_u32(h, IFLA_MASTER, bridge_index);
     struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
     mnl_attr_put_strz(h, IFLA_INFO_KIND, "veth");
     struct nlattr *data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
@@ -165,6 +163,5 @@ int nl_veth_add(struct nl *n, const char *host_name, const char *bridge, int pee
     mnl_attr_nest_end(h, data);
     mnl_attr_nest_end(h, info);
     int r = talk(n, h);
-    return r == 0 ? 0
-                  : err_sys(e, -r, "making the interface pair %s in bridge %s", host_name, bridge);
+    return r == 0 ? 0 : err_sys(e, -r, "making the interface pair %s", host_name);
 }

@@ -24,10 +24,10 @@ int nl_addr_add(struct nl *n, const char *name, uint32_t addr, int prefix,
                 struct err *e); /* existing: fine */
 int nl_default_route(struct nl *n, const char *name, uint32_t gateway, struct err *e);
 /*
- * Makes a pair: `host_name` here, up and in the bridge; "eth0" with the hardware address in the
- * namespace of the descriptor. -EEXIST when the name is taken.
+ * Makes a pair: `host_name` here, up and in the bridge (its index); "eth0" with the hardware
+ * address in the namespace of the descriptor. -EEXIST when the name is taken.
  */
-int nl_veth_add(struct nl *n, const char *host_name, const char *bridge, int peer_ns_fd,
+int nl_veth_add(struct nl *n, const char *host_name, unsigned bridge_index, int peer_ns_fd,
                 const uint8_t peer_mac[static 6], struct err *e);
 
 #endif

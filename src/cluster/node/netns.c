@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -29,6 +30,7 @@ struct making {
     uint32_t addr, gateway;
     int prefix;
     char bridge[16];
+    unsigned bridge_index; /* looked up before the thread leaves the host's namespace */
     void (*done)(void *ctx, struct netns *ns, const struct err *why);
     void *ctx;
     int fd;
@@ -67,12 +69,12 @@ static int add_veth(const struct making *m, struct nl *host, struct err *e)
                       (uint8_t)(m->addr >> 16),
                       (uint8_t)(m->addr >> 8),
                       (uint8_t)m->addr};
-    int r = nl_veth_add(host, name, m->bridge, m->fd, mac, e);
+    int r = nl_veth_add(host, name, m->bridge_index, m->fd, mac, e);
     if (r != -EEXIST)
         return r;
     /* The kernel has not yet removed the namespace that had this address before. */
     nl_link_delete(host, name, NULL);
-    return nl_veth_add(host, name, m->bridge, m->fd, mac, e);
+    return nl_veth_add(host, name, m->bridge_index, m->fd, mac, e);
 }
 
 static int configure(const struct making *m, struct err *e)
@@ -95,6 +97,10 @@ static int make(struct making *m, struct err *e)
     _cleanup_(nl_closep) struct nl *host = nl_open(e);
     if (!host)
         return -EIO;
+    m->bridge_index = if_nametoindex(m->bridge);
+    if (m->bridge_index == 0)
+        return err_sys(e, errno, "the pods' bridge %s is gone (restart to have it made again)",
+                       m->bridge);
     if (unshare(CLONE_NEWNET) < 0)
         return err_sys(e, errno, "making a network namespace (are you root?)");
     m->fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
