@@ -33,6 +33,7 @@
 #define LIMIT_QUEUE_REQUESTS 1000              /* requests waiting for one revision from zero */
 #define LIMIT_QUEUE_BYTES    (64 * 1024 * 1024) /* bytes of requests waiting, all revisions, one worker */
 #define LIMIT_QUEUE_BODY     (64 * 1024)       /* of one waiting request before its reading is paused */
+#define LIMIT_DATAPLANE_CLIENTS 50000          /* client connections of one worker */
 
 /* Images */
 #define LIMIT_MANIFEST      (4 * 1024 * 1024)
@@ -41,6 +42,10 @@
 #define LIMIT_IMAGE_LAYERS  127                /* as in other engines; overlayfs itself allows 500 */
 #define LIMIT_IMAGE_JOBS    3                  /* downloads at a time; one thread of the pool stays free */
 #define LIMIT_IMAGE_BYTES   (64LL * 1024 * 1024 * 1024)
+
+/* DNS */
+#define LIMIT_DNS_PENDING 1000                 /* queries waiting for another resolver */
+#define LIMIT_DNS_CLIENTS 100                  /* TCP connections */
 
 /* Pods */
 #define LIMIT_LOG_FILE      (10 * 1024 * 1024) /* per container; rotated once beyond it */

@@ -1,0 +1,258 @@
+/* See rig.h. */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define WAIT_MS 5000
+
+struct dataplane *dp;
+struct loop *loop;
+struct buf seen;
+static atomic_int arrivals;
+static int open_fds[256];
+static size_t n_open;
+
+static void on_arrival(void *ctx, const char *ns, const char *revision)
+{
+    atomic_fetch_add(&arrivals, 1);
+}
+
+static int start(int workers)
+{
+    static const struct dp_listen listen[] = {{"127.0.0.1", 0, DP_EXTERNAL, false},
+                                              {"127.0.0.1", 0, DP_LOCAL, false},
+                                              {"127.0.0.1", 0, DP_LOCAL, true}};
+    struct dp_opts o = {
+        .listen = listen, .n_listen = 3, .workers = workers, .on_arrival = on_arrival};
+    struct err e;
+
+    loop = loop_new(&e);
+    arrivals = 0;
+    buf_init(&seen, 64 << 20);
+    dp = dataplane_start(&o, &e);
+    return dp ? 0 : -1;
+}
+
+int rig_start(void **state)
+{
+    return start(2);
+}
+
+int rig_start_single(void **state)
+{
+    return start(1);
+}
+
+int rig_stop(void **state)
+{
+    while (n_open > 0)
+        close(open_fds[--n_open]);
+    dataplane_stop(dp, 1000);
+    dp = NULL;
+    loop_free(loop);
+    buf_done(&seen);
+    return 0;
+}
+
+int rig_arrivals(void)
+{
+    return atomic_load(&arrivals);
+}
+
+void rig_wait_arrivals(int at_least)
+{
+    for (int i = 0; i < WAIT_MS && rig_arrivals() < at_least; i++)
+        poll(NULL, 0, 1);
+    assert_true(rig_arrivals() >= at_least);
+}
+
+static void applied(void *ctx)
+{
+    loop_stop(loop);
+}
+
+void rig_ingress(const struct dp_ingress *in)
+{
+    dp_set_ingress(dp, in, loop, applied, NULL);
+    loop_run(loop);
+}
+
+void rig_route(const char *host, const char *revision)
+{
+    const struct dp_split split = {.ns = "ns", .revision = revision, .percent = 100};
+    const struct dp_path path = {.prefix = "", .splits = &split, .n_splits = 1};
+    const struct dp_rule rule = {
+        .hosts = &host, .n_hosts = 1, .visibility = DP_EXTERNAL, .paths = &path, .n_paths = 1};
+    const struct dp_ingress in = {.key = host, .rules = &rule, .n_rules = 1, .hash = "hash-1"};
+
+    rig_ingress(&in);
+}
+
+void rig_backend(struct rig_backend b)
+{
+    struct dp_endpoint eps[8];
+    struct dp_backend in = {.ns = "ns",
+                            .revision = b.revision,
+                            .container_concurrency = b.concurrency,
+                            .timeout_ms = b.timeout_ms,
+                            .response_start_timeout_ms = b.response_start_ms,
+                            .idle_timeout_ms = b.idle_ms,
+                            .endpoints = eps};
+
+    for (; in.n_endpoints < 8 && b.ports[in.n_endpoints]; in.n_endpoints++)
+        eps[in.n_endpoints] = (struct dp_endpoint){"127.0.0.1", b.ports[in.n_endpoints], "pod"};
+    dp_set_backend(dp, &in, loop, applied, NULL);
+    loop_run(loop);
+}
+
+struct find {
+    const char *revision;
+    struct dp_stat found;
+};
+
+static void on_stats(void *ctx, const struct dp_stat *stats, size_t n)
+{
+    struct find *f = ctx;
+
+    for (size_t i = 0; i < n; i++) {
+        if (streq(stats[i].revision, f->revision))
+            f->found = stats[i];
+    }
+    loop_stop(loop);
+}
+
+struct dp_stat rig_stat(const char *revision)
+{
+    struct find f = {.revision = revision};
+
+    dp_collect(dp, loop, on_stats, &f);
+    loop_run(loop);
+    return f.found;
+}
+
+/* ---- sockets ---- */
+
+static int keep(int fd)
+{
+    assert_true(fd >= 0 && n_open < 256);
+    open_fds[n_open++] = fd;
+    return fd;
+}
+
+int rig_dial(int listener)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)dataplane_port(dp, (size_t)listener)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = keep(socket(AF_INET, SOCK_STREAM, 0));
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    return fd;
+}
+
+int pod_listen(int *ret_port)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(sa);
+    int fd = keep(socket(AF_INET, SOCK_STREAM, 0));
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    assert_int_equal(listen(fd, 128), 0);
+    getsockname(fd, (struct sockaddr *)&sa, &n);
+    *ret_port = ntohs(sa.sin_port);
+    return fd;
+}
+
+static bool readable(int fd, int ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return poll(&p, 1, ms) == 1;
+}
+
+int pod_accept(int listen_fd)
+{
+    if (!readable(listen_fd, WAIT_MS))
+        fail_msg("no connection reached the pod");
+    return keep(accept(listen_fd, NULL, NULL));
+}
+
+bool pod_nothing_to_accept(int listen_fd)
+{
+    return !readable(listen_fd, 0);
+}
+
+void send_z(int fd, const char *z)
+{
+    size_t n = strlen(z);
+
+    while (n > 0) {
+        ssize_t w = send(fd, z, n, MSG_NOSIGNAL);
+        assert_true(w > 0);
+        z += w;
+        n -= (size_t)w;
+    }
+}
+
+void expect(int fd, const char *text)
+{
+    char part[65536];
+
+    buf_clear(&seen);
+    while (!has(text)) {
+        ssize_t n = readable(fd, WAIT_MS) ? read(fd, part, sizeof(part)) : -1;
+        if (n <= 0)
+            fail_msg("waited for \"%s\", got \"%s\"%s", text, buf_z(&seen),
+                     n == 0 ? " and the end" : "");
+        buf_add(&seen, part, (size_t)n);
+    }
+}
+
+void expect_eof(int fd)
+{
+    char part[65536];
+    ssize_t n;
+
+    buf_clear(&seen);
+    while ((n = readable(fd, WAIT_MS) ? read(fd, part, sizeof(part)) : -2) > 0)
+        buf_add(&seen, part, (size_t)n);
+    if (n == -2)
+        fail_msg("waited for the end, got \"%s\"", buf_z(&seen));
+}
+
+bool has(const char *text)
+{
+    return strstr(buf_z(&seen), text) != NULL;
+}
+
+void get(int fd, const char *host, const char *path)
+{
+    char rq[512];
+
+    snprintf(rq, sizeof(rq), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, host);
+    send_z(fd, rq);
+}
+
+void pod_answer(int fd, const char *body)
+{
+    char rs[512];
+
+    snprintf(rs, sizeof(rs), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body),
+             body);
+    send_z(fd, rs);
+}

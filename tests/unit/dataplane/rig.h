@@ -1,0 +1,51 @@
+/*
+ * What the data plane's tests share: a running data plane on loopback, and blocking sockets with
+ * which the test plays both the client and the pod. Every wait ends after five seconds with a
+ * failure.
+ */
+#ifndef NONAGON_TEST_RIG_H
+#define NONAGON_TEST_RIG_H
+
+#include "base/buf.h"
+#include "dataplane/dataplane.h"
+
+extern struct dataplane *dp;
+extern struct loop *loop;
+
+int rig_start(
+    void **state); /* cmocka set-up: external, local and activator listeners, two workers */
+int rig_start_single(void **state); /* the same with one worker */
+int rig_stop(void **state);
+int rig_arrivals(void);
+void rig_wait_arrivals(int at_least);
+
+/* ---- configuration, applied when it returns ---- */
+void rig_route(const char *host, const char *revision);
+void rig_ingress(const struct dp_ingress *in);
+struct rig_backend {
+    const char *revision;
+    int concurrency;
+    uint64_t timeout_ms, response_start_ms, idle_ms;
+    int ports[8]; /* of pods on 127.0.0.1, up to the first 0 */
+};
+void rig_backend(struct rig_backend b);
+struct dp_stat rig_stat(const char *revision); /* of one collection; zeros when not in it */
+
+/* ---- sockets ---- */
+enum { EXTERNAL, LOCAL, ACTIVATOR };
+int rig_dial(int listener);
+int pod_listen(int *ret_port);
+int pod_accept(int listen_fd);
+bool pod_nothing_to_accept(int listen_fd);
+void send_z(int fd, const char *z);
+/* Reads on until the text has come; the whole of what was read since the last call is in `seen`. */
+extern struct buf seen;
+void expect(int fd, const char *text);
+void expect_eof(int fd);
+bool has(const char *text); /* in seen */
+
+/* GET of a host; the answer of a pod; both sides of a plain round trip. */
+void get(int fd, const char *host, const char *path);
+void pod_answer(int fd, const char *body);
+
+#endif
