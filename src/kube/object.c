@@ -6,10 +6,15 @@
  * it and it can outweigh the rest.
  *
  * The table is lock-free: a slot goes from NULL to a name once and never changes again.
+ *
+ * Several informers in one process mostly hold the same objects, so what they cache is shared: an
+ * object of the same identity, version and size is the same. A shared object dies under the lock
+ * that finders take.
  */
 #include "kube/object.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -17,8 +22,10 @@
 
 struct kobj {
     _Atomic uint32_t refs;
-    uint32_t n_vals;
+    uint32_t n_vals, n_text;
+    bool shared;
     uint64_t rv;
+    struct kobj *next; /* in its bucket of shared objects */
     const char *name, *ns;
     yyjson_val vals[];
 };
@@ -154,6 +161,9 @@ struct kobj *kobj_from_val(const yyjson_val *v)
     const char *rv = jget_str(meta, "resourceVersion");
     atomic_init(&o->refs, 1);
     o->n_vals = (uint32_t)size.n_vals;
+    o->n_text = (uint32_t)size.n_text;
+    o->shared = false;
+    o->next = NULL;
     o->name = jget_str(meta, "name");
     o->ns = jget_str(meta, "namespace");
     if (!rv || str_u64(str_of(rv), &o->rv) < 0)
@@ -197,11 +207,90 @@ struct kobj *kobj_ref(const struct kobj *o)
     return m;
 }
 
+/* ---- shared objects ---- */
+#define SHARE_BUCKETS 16384
+#define SHARE_LOCKS   64
+
+static struct kobj *share_buckets[SHARE_BUCKETS];
+static pthread_mutex_t share_locks[SHARE_LOCKS] = {
+    [0 ... SHARE_LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER,
+};
+
+static uint32_t share_hash(const struct kobj *o)
+{
+    const char *uid = kobj_uid(o);
+
+    return (hash_fnv32(uid, strlen(uid)) ^ (uint32_t)o->rv * 2654435761u) % SHARE_BUCKETS;
+}
+
+static bool same_object(const struct kobj *a, const struct kobj *b)
+{
+    return a->rv == b->rv && a->n_vals == b->n_vals && a->n_text == b->n_text &&
+           streq(kobj_uid(a), kobj_uid(b)) && streq(kobj_kind(a), kobj_kind(b)) &&
+           streq(kobj_name(a), kobj_name(b)) && streq(kobj_namespace(a), kobj_namespace(b));
+}
+
+struct kobj *kobj_share(struct kobj *o)
+{
+    if (!o->rv || !*kobj_uid(o) || o->shared)
+        return o;
+    uint32_t at = share_hash(o);
+    pthread_mutex_t *lock = &share_locks[at % SHARE_LOCKS];
+    pthread_mutex_lock(lock);
+    struct kobj *known = share_buckets[at];
+    while (known && !same_object(known, o))
+        known = known->next;
+    if (known) {
+        kobj_ref(known);
+    } else if (atomic_load(&o->refs) == 1) { /* nobody else may see `shared` change */
+        o->shared = true;
+        o->next = share_buckets[at];
+        share_buckets[at] = o;
+    }
+    pthread_mutex_unlock(lock);
+    if (!known)
+        return o;
+    kobj_unref(o);
+    return known;
+}
+
+static void take_out(struct kobj *o, uint32_t at)
+{
+    struct kobj **link = &share_buckets[at];
+
+    while (*link != o)
+        link = &(*link)->next;
+    *link = o->next;
+}
+
+static void unref_shared(struct kobj *o)
+{
+    uint32_t refs = atomic_load(&o->refs);
+
+    while (refs > 1) {
+        if (atomic_compare_exchange_weak(&o->refs, &refs, refs - 1))
+            return;
+    }
+    uint32_t at = share_hash(o);
+    pthread_mutex_t *lock = &share_locks[at % SHARE_LOCKS];
+    pthread_mutex_lock(lock);
+    bool last = atomic_fetch_sub(&o->refs, 1) == 1;
+    if (last)
+        take_out(o, at);
+    pthread_mutex_unlock(lock);
+    if (last)
+        free(o);
+}
+
 void kobj_unref(const struct kobj *o)
 {
     struct kobj *m = (struct kobj *)(uintptr_t)o;
 
-    if (m && atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1)
+    if (!m)
+        return;
+    if (m->shared)
+        unref_shared(m);
+    else if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1)
         free(m);
 }
 

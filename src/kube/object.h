@@ -35,6 +35,11 @@ struct kobj *kobj_from_doc(yyjson_doc *doc); /* takes the document */
 struct kobj *kobj_from_val(const yyjson_val *v); /* deep copy */
 struct kobj *kobj_ref(const struct kobj *o);
 void kobj_unref(const struct kobj *o);
+/*
+ * For what is kept long: takes a reference that nobody else has and gives one to the object of the same uid, kind and
+ * version that some cache of this process holds already, if there is one.
+ */
+struct kobj *kobj_share(struct kobj *o);
 static inline void kobj_unrefp(const struct kobj **o)
 {
     kobj_unref(*o);

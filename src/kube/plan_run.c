@@ -41,12 +41,12 @@ void plan_run_detach(struct plan_run *r)
  * Status. */
 static void learn(struct plan_run *r, const struct plan_entry *en, struct str body)
 {
-    _cleanup_kobj_ const struct kobj *o = NULL;
+    struct kobj *answer = en->op == PLAN_DELETE ? NULL : kobj_parse(body.p, body.n, NULL);
 
-    if (en->op == PLAN_DELETE)
+    if (!answer)
         return;
-    o = kobj_parse(body.p, body.n, NULL);
-    if (o && streq(kobj_kind(o), en->res->kind))
+    _cleanup_kobj_ const struct kobj *o = kobj_share(answer);
+    if (streq(kobj_kind(o), en->res->kind))
         manager_learn(r->m, en->res, o);
 }
 

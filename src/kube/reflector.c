@@ -144,13 +144,13 @@ static struct kobj *item_object(const struct reflector *r, yyjson_val *item)
     char api[300];
 
     if (jget_str(item, "kind"))
-        return kobj_from_val(item);
+        return kobj_share(kobj_from_val(item));
     kube_api_version(r->o.res, api, sizeof(api));
     struct kmut m = {.d = yyjson_mut_doc_new(NULL)};
     m.root = yyjson_val_mut_copy(m.d, item);
     jm_set_str(KM(&m), api, "apiVersion");
     jm_set_str(KM(&m), r->o.res->kind, "kind");
-    struct kobj *o = kmut_freeze(&m);
+    struct kobj *o = kobj_share(kmut_freeze(&m));
     yyjson_mut_doc_free(m.d);
     return o;
 }

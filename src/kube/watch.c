@@ -83,7 +83,7 @@ static void on_line(struct kube_watch *w, const char *p, size_t n)
         on_error_event(w, object);
         return;
     }
-    _cleanup_kobj_ const struct kobj *o = kobj_from_val(object);
+    _cleanup_kobj_ const struct kobj *o = kobj_share(kobj_from_val(object));
     w->events.on_event(w->ctx, type, o);
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "base/clock.h"
 #include "base/vec.h"
@@ -66,6 +67,45 @@ static void test_object_refused(void **state)
     assert_null(kobj_parse("{}", 2, &e));
     assert_non_null(strstr(e.msg, "metadata.name"));
     assert_null(kobj_parse("{", 1, &e));
+}
+
+static void test_sharing(void **state)
+{
+    struct kobj *a = kobj_share((struct kobj *)(uintptr_t)parse(POD("p", "u-share", "7", "")));
+    struct kobj *b = kobj_share((struct kobj *)(uintptr_t)parse(POD("p", "u-share", "7", "")));
+    struct kobj *newer = kobj_share((struct kobj *)(uintptr_t)parse(POD("p", "u-share", "8", "")));
+
+    assert_ptr_equal(a, b);
+    assert_ptr_not_equal(a, newer);
+    kobj_unref(a);
+    assert_string_equal(kobj_name(b), "p");
+    kobj_unref(b);
+    b = kobj_share((struct kobj *)(uintptr_t)parse(POD("p", "u-share", "7", "")));
+    assert_int_equal(kobj_rv(b), 7);
+    kobj_unref(b);
+    kobj_unref(newer);
+}
+
+static void *share_often(void *arg)
+{
+    for (int i = 0; i < 2000; i++) {
+        const struct kobj *a =
+            kobj_share((struct kobj *)(uintptr_t)parse(POD("p", "u-race", "7", "")));
+        const struct kobj *b = kobj_ref(a);
+        kobj_unref(a);
+        kobj_unref(b);
+    }
+    return arg;
+}
+
+static void test_sharing_between_threads(void **state)
+{
+    pthread_t t[3];
+
+    for (size_t i = 0; i < ARRAY_LEN(t); i++)
+        assert_int_equal(pthread_create(&t[i], NULL, share_often, NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(t); i++)
+        pthread_join(t[i], NULL);
 }
 
 static void test_mutable(void **state)
@@ -366,6 +406,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_object_reads),
         cmocka_unit_test(test_object_refused),
+        cmocka_unit_test(test_sharing),
+        cmocka_unit_test(test_sharing_between_threads),
         cmocka_unit_test(test_mutable),
         cmocka_unit_test(test_child_name),
         cmocka_unit_test(test_grammars),
