@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,7 +42,11 @@ static int start(int workers)
     struct dp_opts o = {
         .listen = listen, .n_listen = 3, .workers = workers, .on_arrival = on_arrival};
     struct err e;
+    struct rlimit files;
 
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max; /* a thousand waiting requests need two thousand sockets */
+    setrlimit(RLIMIT_NOFILE, &files);
     loop = loop_new(&e);
     arrivals = 0;
     buf_init(&seen, 64 << 20);
@@ -67,6 +73,25 @@ int rig_stop(void **state)
     loop_free(loop);
     buf_done(&seen);
     return 0;
+}
+
+static pthread_t stopper;
+
+static void *stop_main(void *arg)
+{
+    dataplane_stop(dp, 5000);
+    return NULL;
+}
+
+void rig_stop_in_background(void)
+{
+    pthread_create(&stopper, NULL, stop_main, NULL);
+}
+
+void rig_join(void)
+{
+    pthread_join(stopper, NULL);
+    dp = NULL;
 }
 
 int rig_arrivals(void)
@@ -120,6 +145,12 @@ void rig_backend(struct rig_backend b)
     loop_run(loop);
 }
 
+void rig_remove(const char *key)
+{
+    dp_remove_ingress(dp, key, loop, applied, NULL);
+    loop_run(loop);
+}
+
 struct find {
     const char *revision;
     struct dp_stat found;
@@ -165,6 +196,11 @@ int rig_dial(int listener)
     return fd;
 }
 
+void rig_forget(void)
+{
+    close(open_fds[--n_open]);
+}
+
 int pod_listen(int *ret_port)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -195,6 +231,25 @@ int pod_accept(int listen_fd)
 bool pod_nothing_to_accept(int listen_fd)
 {
     return !readable(listen_fd, 0);
+}
+
+struct pod_hit pod_any(const int *listen_fds, const int *conn_fds, int n)
+{
+    struct pollfd p[16];
+
+    for (int i = 0; i < n; i++) {
+        p[2 * i] = (struct pollfd){.fd = listen_fds[i], .events = POLLIN};
+        p[2 * i + 1] = (struct pollfd){.fd = conn_fds[i], .events = POLLIN};
+    }
+    poll(p, (nfds_t)(2 * n), WAIT_MS);
+    for (int i = 0; i < n; i++) {
+        if (p[2 * i].revents)
+            return (struct pod_hit){i, pod_accept(listen_fds[i])};
+        if (p[2 * i + 1].revents)
+            return (struct pod_hit){i, conn_fds[i]};
+    }
+    fail_msg("no pod was reached");
+    return (struct pod_hit){-1, -1};
 }
 
 void send_z(int fd, const char *z)

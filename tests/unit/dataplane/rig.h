@@ -16,12 +16,15 @@ int rig_start(
     void **state); /* cmocka set-up: external, local and activator listeners, two workers */
 int rig_start_single(void **state); /* the same with one worker */
 int rig_stop(void **state);
+void rig_stop_in_background(void); /* begins the stop; rig_join waits for it */
+void rig_join(void);
 int rig_arrivals(void);
 void rig_wait_arrivals(int at_least);
 
 /* ---- configuration, applied when it returns ---- */
 void rig_route(const char *host, const char *revision);
 void rig_ingress(const struct dp_ingress *in);
+void rig_remove(const char *key); /* an ingress */
 struct rig_backend {
     const char *revision;
     int concurrency;
@@ -34,9 +37,16 @@ struct dp_stat rig_stat(const char *revision); /* of one collection; zeros when 
 /* ---- sockets ---- */
 enum { EXTERNAL, LOCAL, ACTIVATOR };
 int rig_dial(int listener);
+void rig_forget(void); /* closes the last descriptor that was opened here */
 int pod_listen(int *ret_port);
 int pod_accept(int listen_fd);
 bool pod_nothing_to_accept(int listen_fd);
+/* Where a request came: a new connection to one of the pods, or data on one of theirs (-1 = none
+ * yet). */
+struct pod_hit {
+    int which, fd;
+};
+struct pod_hit pod_any(const int *listen_fds, const int *conn_fds, int n);
 void send_z(int fd, const char *z);
 /* Reads on until the text has come; the whole of what was read since the last call is in `seen`. */
 extern struct buf seen;

@@ -1,0 +1,340 @@
+/* Waiting: from zero, for a slot, in vain; limits, time limits, endpoints that come and go, the
+ * signals. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/coldtrace.h"
+#include "rig.h"
+
+static int pod, port;
+
+static int prepare(void)
+{
+    pod = pod_listen(&port);
+    rig_route("a.example", "rev");
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    return rig_start(state) || prepare();
+}
+
+static int set_up_single(void **state)
+{
+    return rig_start_single(state) || prepare();
+}
+
+static void wait_in_flight(uint64_t n)
+{
+    struct dp_stat s;
+
+    for (int i = 0; i < 5000; i++) {
+        s = rig_stat("rev");
+        if (s.in_flight == n)
+            return;
+        usleep(1000);
+    }
+    fail_msg("in flight: %d, wanted %d", (int)s.in_flight, (int)n);
+}
+
+static void test_from_zero(void **state)
+{
+    int c = rig_dial(EXTERNAL);
+
+    send_z(c, "POST / HTTP/1.1\r\nHost: a.example\r\nX-Nonagon-Server-Timing: 1\r\n"
+              "Content-Length: 4\r\n\r\nbody");
+    rig_wait_arrivals(1);
+    struct dp_stat s = rig_stat("rev");
+    assert_int_equal(s.waiting, 1);
+    assert_int_equal(s.in_flight, 1);
+    assert_true(s.requests == 1 && s.seconds > 0);
+    rig_wait_arrivals(2); /* said again while it lasts */
+    coldtrace_mark("ns", "rev", COLD_DECIDED);
+    coldtrace_mark("ns", "rev", COLD_READY);
+    rig_backend((struct rig_backend){.revision = "rev", .ports = {port}});
+    int u = pod_accept(pod);
+    expect(u, "body");
+    pod_answer(u, "awake");
+    expect(c, "awake");
+    assert_true(has("\r\nServer-Timing: queue;dur="));
+    s = rig_stat("rev");
+    assert_int_equal(s.waiting, 0);
+    assert_int_equal(s.in_flight, 0);
+}
+
+static void test_client_leaves_the_queue(void **state)
+{
+    int c = rig_dial(EXTERNAL);
+
+    get(c, "a.example", "/");
+    rig_wait_arrivals(1);
+    shutdown(c, SHUT_RDWR);
+    expect_eof(c);
+    wait_in_flight(0);
+    rig_backend((struct rig_backend){.revision = "rev", .ports = {port}});
+    assert_true(pod_nothing_to_accept(pod));
+}
+
+static void test_queue_from_zero_is_bounded(void **state)
+{
+    enum { N = 1001 };
+    int c = rig_dial(EXTERNAL), fds[N];
+
+    /* As many as fit wait on their own connections, opened and closed in this process. */
+    for (int i = 0; i < N - 1; i++) {
+        fds[i] = dup(rig_dial(EXTERNAL));
+        rig_forget();
+        get(fds[i], "a.example", "/");
+    }
+    wait_in_flight(N - 1);
+    get(c, "a.example", "/");
+    expect(c, "try again\n");
+    assert_true(has("HTTP/1.1 503 ") && has("Retry-After: 1\r\n"));
+    for (int i = 0; i < N - 1; i++)
+        close(fds[i]);
+    wait_in_flight(0);
+}
+
+static void test_removed_revision_answers(void **state)
+{
+    int c = rig_dial(EXTERNAL);
+
+    rig_backend((struct rig_backend){.revision = "rev"});
+    get(c, "a.example", "/");
+    rig_wait_arrivals(1);
+    dp_remove_backend(dp, "ns", "rev");
+    expect(c, "was removed\n");
+    assert_true(has("HTTP/1.1 503 "));
+}
+
+/* One request per pod at a time, whichever worker it came to. */
+static void test_one_at_a_time(void **state)
+{
+    int c[4], u;
+
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
+    for (int i = 0; i < 4; i++) {
+        c[i] = rig_dial(EXTERNAL);
+        get(c[i], "a.example", "/");
+    }
+    wait_in_flight(4);
+    assert_int_equal(dp_endpoint_in_flight(dp, "ns", "rev", "127.0.0.1"), 1);
+    for (int served = 0; served < 4; served++) {
+        u = pod_accept(pod);
+        expect(u, "\r\n\r\n");
+        assert_true(pod_nothing_to_accept(pod));
+        send_z(u, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    }
+    for (int i = 0; i < 4; i++)
+        expect(c[i], "ok");
+    wait_in_flight(0);
+}
+
+static void test_pod_queue_is_bounded(void **state)
+{
+    int c;
+
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
+    for (int i = 0; i < 11; i++)
+        get(rig_dial(EXTERNAL), "a.example", "/");
+    wait_in_flight(11);
+    c = rig_dial(EXTERNAL);
+    get(c, "a.example", "/");
+    expect(c, "\r\n\r\npending request queue full\n");
+    assert_true(has("HTTP/1.1 503 "));
+}
+
+static void test_slots_of_all_pods_are_used(void **state)
+{
+    int port2, pod2 = pod_listen(&port2);
+
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port, port2}});
+    get(rig_dial(EXTERNAL), "a.example", "/");
+    get(rig_dial(EXTERNAL), "a.example", "/");
+    pod_accept(pod);
+    pod_accept(pod2);
+}
+
+static void test_client_leaving_gives_the_slot_on(void **state)
+{
+    int first = rig_dial(EXTERNAL), second = rig_dial(EXTERNAL);
+
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
+    get(first, "a.example", "/first");
+    int u = pod_accept(pod);
+    expect(u, "/first");
+    get(second, "a.example", "/second");
+    wait_in_flight(2);
+    shutdown(first, SHUT_RDWR);
+    u = pod_accept(pod);
+    expect(u, "/second");
+}
+
+static void test_more_concurrency_frees_the_queue(void **state)
+{
+    int c[2];
+
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
+    for (int i = 0; i < 2; i++) {
+        c[i] = rig_dial(EXTERNAL);
+        get(c[i], "a.example", "/");
+    }
+    wait_in_flight(2);
+    pod_accept(pod);
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 2, .ports = {port}});
+    pod_accept(pod);
+}
+
+static void test_time_limits(void **state)
+{
+    int c = rig_dial(EXTERNAL);
+
+    /* while waiting */
+    rig_backend((struct rig_backend){.revision = "rev", .timeout_ms = 30});
+    get(c, "a.example", "/");
+    expect(c, "request timeout");
+    assert_true(has("HTTP/1.1 504 Gateway Timeout\r\n"));
+    /* before the answer starts */
+    rig_backend((struct rig_backend){
+        .revision = "rev", .timeout_ms = 60000, .response_start_ms = 30, .ports = {port}});
+    get(c, "a.example", "/");
+    int u = pod_accept(pod);
+    expect(c, "request timeout");
+    assert_true(has("HTTP/1.1 504 Gateway Timeout\r\n"));
+    expect_eof(u);
+    assert_true(has("GET / "));
+    /* between two pieces of it */
+    rig_backend((struct rig_backend){
+        .revision = "rev", .timeout_ms = 60000, .idle_ms = 30, .ports = {port}});
+    get(c, "a.example", "/");
+    u = pod_accept(pod);
+    expect(u, "\r\n\r\n");
+    send_z(u, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+    expect(c, "half");
+    expect_eof(c);
+    wait_in_flight(0);
+}
+
+static void test_endpoint_that_refuses(void **state)
+{
+    int port2, pod2 = pod_listen(&port2), c = rig_dial(EXTERNAL);
+
+    /* One of two refuses: the other one serves. */
+    shutdown(pod2, SHUT_RDWR);
+    rig_backend((struct rig_backend){.revision = "rev", .ports = {port2, port}});
+    for (int i = 0; i < 6; i++) {
+        get(c, "a.example", "/");
+        if (i == 0)
+            pod2 = pod_accept(pod);
+        expect(pod2, "\r\n\r\n");
+        pod_answer(pod2, "ok");
+        expect(c, "ok");
+    }
+    assert_int_equal(dp_endpoint_in_flight(dp, "ns", "rev", "127.0.0.1"), 0);
+}
+
+static void test_new_endpoints_end_the_pause(void **state)
+{
+    int dead_port, dead = pod_listen(&dead_port), c = rig_dial(EXTERNAL);
+
+    shutdown(dead, SHUT_RDWR);
+    rig_backend((struct rig_backend){.revision = "rev", .ports = {dead_port}});
+    get(c, "a.example", "/");
+    wait_in_flight(1);
+    rig_backend((struct rig_backend){.revision = "rev", .ports = {port}});
+    int u = pod_accept(pod);
+    expect(u, "\r\n\r\n");
+    pod_answer(u, "ok");
+    expect(c, "ok");
+}
+
+static void test_removed_endpoint_finishes(void **state)
+{
+    int port2, pod2 = pod_listen(&port2), c = rig_dial(EXTERNAL), d = rig_dial(EXTERNAL);
+
+    rig_backend((struct rig_backend){.revision = "rev", .ports = {port}});
+    get(c, "a.example", "/");
+    int u = pod_accept(pod);
+    expect(u, "\r\n\r\n");
+    rig_backend((struct rig_backend){.revision = "rev", .ports = {port2}});
+    assert_int_equal(dp_endpoint_in_flight(dp, "ns", "rev", "127.0.0.1"), 1);
+    get(d, "a.example", "/");
+    pod_accept(pod2);
+    pod_answer(u, "still here");
+    expect(c, "still here");
+    expect_eof(u); /* the connection is not kept */
+}
+
+static void test_average_concurrency(void **state)
+{
+    int c = rig_dial(EXTERNAL);
+
+    rig_backend((struct rig_backend){.revision = "rev", .ports = {port}});
+    get(c, "a.example", "/");
+    int u = pod_accept(pod);
+    expect(u, "\r\n\r\n");
+    rig_stat("rev");
+    usleep(20000); /* a whole period with one request inside */
+    struct dp_stat s = rig_stat("rev");
+    assert_true(s.concurrency > 0.99 && s.concurrency < 1.01);
+    assert_true(s.requests == 0 && s.seconds >= 0.02);
+    pod_answer(u, "ok");
+    expect(c, "ok");
+    s = rig_stat("rev");
+    assert_true(s.concurrency <= 1.01 && s.in_flight == 0);
+    rig_stat("rev");
+    s = rig_stat("rev");
+    assert_null(s.revision); /* silent backends are left out */
+}
+
+static void test_stop_drains(void **state)
+{
+    int c = rig_dial(EXTERNAL), idle = rig_dial(EXTERNAL);
+
+    rig_backend((struct rig_backend){.revision = "rev", .ports = {port}});
+    get(c, "a.example", "/");
+    int u = pod_accept(pod);
+    expect(u, "\r\n\r\n");
+    rig_stop_in_background();
+    expect_eof(idle);
+    pod_answer(u, "last");
+    expect_eof(c);
+    assert_true(has("last") && has("Connection: close\r\n"));
+    rig_join();
+}
+
+#define T(f)  cmocka_unit_test_setup_teardown(f, set_up, rig_stop)
+#define T1(f) cmocka_unit_test_setup_teardown(f, set_up_single, rig_stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_from_zero),
+        T(test_client_leaves_the_queue),
+        T(test_queue_from_zero_is_bounded),
+        T(test_removed_revision_answers),
+        T(test_one_at_a_time),
+        T1(test_pod_queue_is_bounded),
+        T(test_slots_of_all_pods_are_used),
+        T(test_client_leaving_gives_the_slot_on),
+        T(test_more_concurrency_frees_the_queue),
+        T1(test_time_limits),
+        T1(test_endpoint_that_refuses),
+        T(test_new_endpoints_end_the_pause),
+        T1(test_removed_endpoint_finishes),
+        T(test_average_concurrency),
+        T(test_stop_drains),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
