@@ -5,6 +5,8 @@
  */
 #include "serving/revision/digests.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/map.h"
 #include "contract/image_ref.h"
@@ -30,7 +32,7 @@ struct job {
     struct err why;
     bool told; /* the failure was handed out */
     int failures;
-    int64_t retry_at;
+    int64_t retry_at, started_at;
 };
 
 struct lookup {
@@ -189,7 +191,7 @@ static void on_digest(void *to, const char *digest, const struct err *why)
     free(l);
 }
 
-static void start(struct job *j, const struct kobj *revision)
+static void start(struct job *j, const struct kobj *revision, int64_t mono_ns)
 {
     const struct digest_resolver *resolver = &j->book->s->resolver;
     const char *account = jget_str(kobj_root(revision), "spec", "serviceAccountName");
@@ -198,6 +200,7 @@ static void start(struct job *j, const struct kobj *revision)
     free(j->failed_image);
     j->failed_image = NULL;
     j->started = true;
+    j->started_at = mono_ns;
     for (size_t i = 0; i < j->images.n; i++)
         j->pending += j->images.p[i].pinned == NULL;
     j->refs++; /* answers may come at once */
@@ -243,6 +246,28 @@ static struct kmut *statuses_of(const struct job *j, const struct kobj *revision
     return m;
 }
 
+/* A registry that says nothing has failed when the time for one look-up is over; returns what is
+ * left. */
+static int64_t check_time(struct job *j, int64_t mono_ns)
+{
+    int64_t limit = j->book->s->config->deployment.digest_timeout_ns;
+    int64_t left = j->started_at + limit - mono_ns;
+    char text[32];
+    struct err why;
+
+    if (j->failed_image || j->pending == 0 || left > 0)
+        return left;
+    duration_format(limit, text);
+    err_set(&why, -ETIMEDOUT, "the registry did not answer within %s", text);
+    for (size_t i = 0; i < j->images.n; i++) {
+        if (!j->images.p[i].pinned) {
+            fail(j, j->images.p[i].name, &why);
+            break;
+        }
+    }
+    return 0;
+}
+
 void digests_ask(struct digest_book *b, const struct kobj *revision, int64_t mono_ns,
                  struct digest_answer *ret)
 {
@@ -257,7 +282,8 @@ void digests_ask(struct digest_book *b, const struct kobj *revision, int64_t mon
     if (!j)
         j = job_new(b, revision, key);
     if (!j->started || (j->failed_image && j->told && mono_ns >= j->retry_at))
-        start(j, revision);
+        start(j, revision, mono_ns);
+    int64_t wait = check_time(j, mono_ns);
     if (j->failed_image) {
         ret->retry_ns = j->retry_at > mono_ns ? j->retry_at - mono_ns : 1;
         if (j->told)
@@ -270,5 +296,7 @@ void digests_ask(struct digest_book *b, const struct kobj *revision, int64_t mon
         ret->state = DIGESTS_READY;
         ret->statuses = statuses_of(j, revision);
         digests_forget(b, key);
+    } else {
+        ret->retry_ns = wait;
     }
 }

@@ -28,7 +28,8 @@ static void configuration(struct table *t, int generation, const char *meta, con
               arena_printf(&t->arena, CONFIGURATION, generation, ROUTED, meta, image, tail));
 }
 
-static void revision(struct table *t, const char *name, int generation, const char *image, const char *ready)
+static void revision(struct table *t, const char *name, int generation, const char *image,
+                     const char *ready)
 {
     table_put(t, &KR_REVISION, arena_printf(&t->arena, REVISION, name, generation, image, ready));
 }
@@ -60,12 +61,17 @@ static void test_makes_a_revision(void **state)
     assert_string_equal(status(&t, "latestCreatedRevisionName"), "'hello-00001'");
     assert_string_equal(
         table_value(&t, &KR_REVISION, "hello-00001", JPATH("metadata")),
-        "{'name':'hello-00001','namespace':'ns','labels':{'serving.knative.dev/configuration':'hello',"
-        "'serving.knative.dev/configurationGeneration':'1','serving.knative.dev/configurationUID':'cfg-uid',"
+        "{'name':'hello-00001','namespace':'ns','labels':{'serving.knative.dev/"
+        "configuration':'hello',"
+        "'serving.knative.dev/configurationGeneration':'1','serving.knative.dev/"
+        "configurationUID':'cfg-uid',"
         "'serving.knative.dev/service':'hello','serving.knative.dev/serviceUID':'svc-uid',"
-        "'serving.knative.dev/routingState':'active'},'annotations':{'serving.knative.dev/creator':'bob',"
-        "'serving.knative.dev/routes':'hello','serving.knative.dev/routingStateModified':'2023-11-14T22:13:20Z'},"
-        "'ownerReferences':[{'apiVersion':'serving.knative.dev/v1','kind':'Configuration','name':'hello',"
+        "'serving.knative.dev/routingState':'active'},'annotations':{'serving.knative.dev/"
+        "creator':'bob',"
+        "'serving.knative.dev/routes':'hello','serving.knative.dev/"
+        "routingStateModified':'2023-11-14T22:13:20Z'},"
+        "'ownerReferences':[{'apiVersion':'serving.knative.dev/"
+        "v1','kind':'Configuration','name':'hello',"
         "'uid':'cfg-uid','controller':true,'blockOwnerDeletion':true}]}");
     table_apply(&t);
     assert_string_equal(run(&t), "");
@@ -78,11 +84,13 @@ static void test_pending_without_routes(void **state)
 
     table_start(&t);
     configuration_add_index(t.s.m);
-    table_put(&t, &KR_CONFIGURATION, arena_printf(&t.arena, CONFIGURATION, 100000, "", "", "foo", ""));
+    table_put(&t, &KR_CONFIGURATION,
+              arena_printf(&t.arena, CONFIGURATION, 100000, "", "", "foo", ""));
     run(&t);
-    assert_string_equal(table_value(&t, &KR_REVISION, "hello-100000",
-                                    JPATH("metadata", "labels", "serving.knative.dev/routingState")),
-                        "'pending'");
+    assert_string_equal(
+        table_value(&t, &KR_REVISION, "hello-100000",
+                    JPATH("metadata", "labels", "serving.knative.dev/routingState")),
+        "'pending'");
     table_end(&t);
 }
 
@@ -92,9 +100,11 @@ static void test_ready(void **state)
 
     start(&t);
     revision(&t, "hello-00001", 1, "foo", "True");
-    assert_string_equal(run(&t), "event Normal ConfigurationReady: Configuration becomes ready\n"
-                                 "event Normal LatestReadyUpdate: LatestReadyRevisionName updated to \"hello-00001\"\n"
-                                 "status configurations ns/hello\n");
+    assert_string_equal(
+        run(&t),
+        "event Normal ConfigurationReady: Configuration becomes ready\n"
+        "event Normal LatestReadyUpdate: LatestReadyRevisionName updated to \"hello-00001\"\n"
+        "status configurations ns/hello\n");
     assert_string_equal(conditions(&t), "Ready=True");
     assert_string_equal(status(&t, "latestReadyRevisionName"), "'hello-00001'");
     table_apply(&t);
@@ -108,9 +118,10 @@ static void test_failed(void **state)
 
     start(&t);
     revision(&t, "hello-00001", 1, "foo", "False");
-    assert_string_equal(run(&t),
-                        "event Warning LatestCreatedFailed: Latest created revision \"hello-00001\" has failed\n"
-                        "status configurations ns/hello\n");
+    assert_string_equal(
+        run(&t),
+        "event Warning LatestCreatedFailed: Latest created revision \"hello-00001\" has failed\n"
+        "status configurations ns/hello\n");
     assert_string_equal(conditions(&t), "Ready=False/RevisionFailed");
     assert_string_equal(table_message(&t, &KR_CONFIGURATION, "hello", "Ready"),
                         "Revision \"hello-00001\" failed with message: it broke.");
@@ -180,16 +191,19 @@ static void test_own_name(void **state)
     configuration(&t, 4, "'name':'hello-a'", "bar");
     run(&t);
     assert_string_equal(conditions(&t), "Ready=False/RevisionFailed");
-    assert_string_equal(table_message(&t, &KR_CONFIGURATION, "hello", "Ready"),
-                        "Revision creation failed with message: revisions.serving.knative.dev \"hello-a\" already "
-                        "exists.");
+    assert_string_equal(
+        table_message(&t, &KR_CONFIGURATION, "hello", "Ready"),
+        "Revision creation failed with message: revisions.serving.knative.dev \"hello-a\" already "
+        "exists.");
     table_end(&t);
 }
 
 static void test_refused(void **state)
 {
-    struct kube_status st = {.code = 403, .reason = "Forbidden", .err = {.code = -1, .msg = "exceeded quota"}};
-    struct plan_entry entry = {.op = PLAN_CREATE, .res = &KR_REVISION, .name = (char *)"hello-00001"};
+    struct kube_status st = {
+        .code = 403, .reason = "Forbidden", .err = {.code = -1, .msg = "exceeded quota"}};
+    struct plan_entry entry = {
+        .op = PLAN_CREATE, .res = &KR_REVISION, .name = (char *)"hello-00001"};
     struct table t;
 
     start(&t);

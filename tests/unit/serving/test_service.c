@@ -14,7 +14,8 @@
 static void service(struct table *t, int generation, const char *meta, const char *traffic)
 {
     _cleanup_kobj_ const struct kobj *old = kobj_ref(table_get(t, &KR_KSERVICE, "ns", "hello"));
-    const struct kobj *now = table_put(t, &KR_KSERVICE, arena_printf(&t->arena, SERVICE, generation, meta, traffic));
+    const struct kobj *now =
+        table_put(t, &KR_KSERVICE, arena_printf(&t->arena, SERVICE, generation, meta, traffic));
 
     if (!old)
         return;
@@ -67,24 +68,28 @@ static void test_first_run(void **state)
                                  "create routes ns/hello\n"
                                  "event Normal Created: Created Route \"hello\"\n"
                                  "status services ns/hello\n");
-    assert_string_equal(conditions(&t), "ConfigurationsReady=Unknown/OutOfDate Ready=Unknown/OutOfDate "
-                                        "RoutesReady=Unknown/OutOfDate");
+    assert_string_equal(conditions(&t),
+                        "ConfigurationsReady=Unknown/OutOfDate Ready=Unknown/OutOfDate "
+                        "RoutesReady=Unknown/OutOfDate");
     assert_string_equal(written(&t, &KR_CONFIGURATION, "metadata", "labels"),
                         "{'team':'a','serving.knative.dev/service':'hello',"
                         "'serving.knative.dev/serviceUID':'svc-uid'}");
-    assert_string_equal(written(&t, &KR_CONFIGURATION, "metadata", "annotations"),
-                        "{'serving.knative.dev/creator':'ann','serving.knative.dev/lastModifier':'bob',"
-                        "'example.com/x':'y','serving.knative.dev/routes':'hello'}");
+    assert_string_equal(
+        written(&t, &KR_CONFIGURATION, "metadata", "annotations"),
+        "{'serving.knative.dev/creator':'ann','serving.knative.dev/lastModifier':'bob',"
+        "'example.com/x':'y','serving.knative.dev/routes':'hello'}");
     assert_string_equal(written(&t, &KR_ROUTE, "metadata", "labels"),
                         "{'team':'a','serving.knative.dev/service':'hello'}");
-    assert_string_equal(written(&t, &KR_ROUTE, "metadata", "annotations"),
-                        "{'serving.knative.dev/creator':'ann','serving.knative.dev/lastModifier':'bob',"
-                        "'serving.knative.dev/rollout-duration':'10s','example.com/x':'y'}");
+    assert_string_equal(
+        written(&t, &KR_ROUTE, "metadata", "annotations"),
+        "{'serving.knative.dev/creator':'ann','serving.knative.dev/lastModifier':'bob',"
+        "'serving.knative.dev/rollout-duration':'10s','example.com/x':'y'}");
     assert_string_equal(written(&t, &KR_ROUTE, "spec", "traffic"),
                         "[{'latestRevision':true,'percent':100,'configurationName':'hello'}]");
-    assert_string_equal(written(&t, &KR_ROUTE, "metadata", "ownerReferences"),
-                        "[{'apiVersion':'serving.knative.dev/v1','kind':'Service','name':'hello','uid':'svc-uid',"
-                        "'controller':true,'blockOwnerDeletion':true}]");
+    assert_string_equal(
+        written(&t, &KR_ROUTE, "metadata", "ownerReferences"),
+        "[{'apiVersion':'serving.knative.dev/v1','kind':'Service','name':'hello','uid':'svc-uid',"
+        "'controller':true,'blockOwnerDeletion':true}]");
     table_end(&t);
 }
 
@@ -96,18 +101,23 @@ static void test_becomes_ready(void **state)
     run(&t);
     table_apply(&t);
     assert_string_equal(run(&t), "");
-    child_status(&t, &KR_CONFIGURATION,
-                 "{" READY ",'latestCreatedRevisionName':'hello-00001','latestReadyRevisionName':'hello-00001'}");
+    child_status(
+        &t, &KR_CONFIGURATION,
+        "{" READY
+        ",'latestCreatedRevisionName':'hello-00001','latestReadyRevisionName':'hello-00001'}");
     assert_string_equal(run(&t), "status services ns/hello\n");
-    assert_string_equal(conditions(&t),
-                        "ConfigurationsReady=True Ready=Unknown/OutOfDate RoutesReady=Unknown/OutOfDate");
+    assert_string_equal(
+        conditions(&t),
+        "ConfigurationsReady=True Ready=Unknown/OutOfDate RoutesReady=Unknown/OutOfDate");
     table_apply(&t);
-    child_status(&t, &KR_ROUTE, "{" READY ",'url':'http://hello','address':{'url':'http://in'}," TRAFFIC "}");
+    child_status(&t, &KR_ROUTE,
+                 "{" READY ",'url':'http://hello','address':{'url':'http://in'}," TRAFFIC "}");
     run(&t);
     assert_string_equal(conditions(&t), "ConfigurationsReady=True Ready=True RoutesReady=True");
     assert_string_equal(written(&t, &KR_KSERVICE, "status", "url"), "'http://hello'");
     assert_string_equal(written(&t, &KR_KSERVICE, "status", "address", "url"), "'http://in'");
-    assert_string_equal(written(&t, &KR_KSERVICE, "status", "latestReadyRevisionName"), "'hello-00001'");
+    assert_string_equal(written(&t, &KR_KSERVICE, "status", "latestReadyRevisionName"),
+                        "'hello-00001'");
     assert_string_equal(written(&t, &KR_KSERVICE, "status", "observedGeneration"), "1");
     table_apply(&t);
     assert_string_equal(run(&t), "");
@@ -137,12 +147,15 @@ static void test_failure_is_mirrored(void **state)
     run(&t);
     table_apply(&t);
     child_status(&t, &KR_CONFIGURATION,
-                 "{'conditions':[{'type':'Ready','status':'False','reason':'RevisionFailed','message':'why.'}]}");
+                 "{'conditions':[{'type':'Ready','status':'False','reason':'RevisionFailed','"
+                 "message':'why.'}]}");
     child_status(&t, &KR_ROUTE,
-                 "{'conditions':[{'type':'Ready','status':'False','reason':'RevisionMissing','message':'no'}]}");
+                 "{'conditions':[{'type':'Ready','status':'False','reason':'RevisionMissing','"
+                 "message':'no'}]}");
     run(&t);
-    assert_string_equal(conditions(&t), "ConfigurationsReady=False/RevisionFailed Ready=False/RevisionMissing "
-                                        "RoutesReady=False/RevisionMissing");
+    assert_string_equal(conditions(&t),
+                        "ConfigurationsReady=False/RevisionFailed Ready=False/RevisionMissing "
+                        "RoutesReady=False/RevisionMissing");
     assert_string_equal(table_message(&t, &KR_KSERVICE, "hello", "ConfigurationsReady"), "why.");
     table_end(&t);
 }
@@ -155,12 +168,14 @@ static void test_only_traffic_changes(void **state)
     run(&t);
     table_apply(&t);
     service(&t, 2, "",
-            ",'traffic':[{'percent':80,'latestRevision':true},{'revisionName':'hello-00001','percent':20,'tag':'old',"
+            ",'traffic':[{'percent':80,'latestRevision':true},{'revisionName':'hello-00001','"
+            "percent':20,'tag':'old',"
             "'latestRevision':false}]");
     assert_string_equal(run(&t), "update routes ns/hello\nstatus services ns/hello\n");
-    assert_string_equal(written(&t, &KR_ROUTE, "spec", "traffic"),
-                        "[{'percent':80,'latestRevision':true,'configurationName':'hello'},{'revisionName':"
-                        "'hello-00001','percent':20,'tag':'old','latestRevision':false}]");
+    assert_string_equal(
+        written(&t, &KR_ROUTE, "spec", "traffic"),
+        "[{'percent':80,'latestRevision':true,'configurationName':'hello'},{'revisionName':"
+        "'hello-00001','percent':20,'tag':'old','latestRevision':false}]");
     table_end(&t);
 }
 
@@ -170,10 +185,12 @@ static void test_foreign_configuration(void **state)
 
     start(&t);
     table_put(&t, &KR_CONFIGURATION, "{'metadata':{'name':'hello','namespace':'ns','uid':'x'}}");
-    assert_string_equal(run(&t), "status services ns/hello\n"
-                                 "error: service: \"hello\" does not own Configuration: \"hello\"\n");
-    assert_string_equal(conditions(&t),
-                        "ConfigurationsReady=False/NotOwned Ready=False/NotOwned RoutesReady=Unknown");
+    assert_string_equal(run(&t),
+                        "status services ns/hello\n"
+                        "error: service: \"hello\" does not own Configuration: \"hello\"\n");
+    assert_string_equal(
+        conditions(&t),
+        "ConfigurationsReady=False/NotOwned Ready=False/NotOwned RoutesReady=Unknown");
     assert_string_equal(table_message(&t, &KR_KSERVICE, "hello", "Ready"),
                         "There is an existing Configuration \"hello\" that we do not own.");
     table_end(&t);
@@ -186,8 +203,9 @@ static void test_foreign_route(void **state)
     start(&t);
     table_put(&t, &KR_ROUTE, "{'metadata':{'name':'hello','namespace':'ns','uid':'x'}}");
     run(&t);
-    assert_string_equal(conditions(&t),
-                        "ConfigurationsReady=Unknown/OutOfDate Ready=False/NotOwned RoutesReady=False/NotOwned");
+    assert_string_equal(
+        conditions(&t),
+        "ConfigurationsReady=Unknown/OutOfDate Ready=False/NotOwned RoutesReady=False/NotOwned");
     table_end(&t);
 }
 
@@ -226,19 +244,22 @@ static void test_revision_name_taken(void **state)
 
 static void test_refused_child(void **state)
 {
-    struct kube_status st = {.code = 403, .reason = "Forbidden", .err = {.code = -1, .msg = "not allowed"}};
-    struct plan_entry entry = {.op = PLAN_CREATE, .res = &KR_CONFIGURATION, .name = (char *)"hello"};
+    struct kube_status st = {
+        .code = 403, .reason = "Forbidden", .err = {.code = -1, .msg = "not allowed"}};
+    struct plan_entry entry = {
+        .op = PLAN_CREATE, .res = &KR_CONFIGURATION, .name = (char *)"hello"};
     struct table t;
 
     start(&t);
     t.failure = &st;
     t.failed = &entry;
     assert_string_equal(
-        run(&t), "event Warning CreationFailed: Failed to create Configuration \"hello\": not allowed\n"
-                 "create routes ns/hello\n"
-                 "event Normal Created: Created Route \"hello\"\n"
-                 "status services ns/hello\n"
-                 "error: failed to create Configuration: not allowed\n");
+        run(&t),
+        "event Warning CreationFailed: Failed to create Configuration \"hello\": not allowed\n"
+        "create routes ns/hello\n"
+        "event Normal Created: Created Route \"hello\"\n"
+        "status services ns/hello\n"
+        "error: failed to create Configuration: not allowed\n");
     table_end(&t);
 }
 
@@ -249,7 +270,8 @@ static void test_going(void **state)
     table_start(&t);
     assert_string_equal(run(&t), "");
     table_put(&t, &KR_KSERVICE,
-              "{'metadata':{'name':'hello','namespace':'ns','deletionTimestamp':'2023-01-01T00:00:00Z'}}");
+              "{'metadata':{'name':'hello','namespace':'ns','deletionTimestamp':'2023-01-01T00:00:"
+              "00Z'}}");
     assert_string_equal(run(&t), "");
     table_end(&t);
 }
