@@ -16,8 +16,11 @@ struct dns_opts {
     struct manager *manager; /* caches of Services and Endpoints */
     /* Address that stands for every Service with a cluster IP of no pod (the data plane's local listener). */
     const char *gateway_ip;
+    /* Comma list of ADDRESS[:PORT] to forward to; NULL = the nameservers of /etc/resolv.conf, followed as it changes. */
+    const char *upstreams;
 };
 struct dns_server *dns_server_new(struct loop *l, const struct dns_opts *o, struct err *e);
 void dns_server_free(struct dns_server *s);
+int dns_server_port(const struct dns_server *s); /* for port 0: the one that was free */
 
 #endif
