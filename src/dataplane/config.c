@@ -6,7 +6,7 @@
 
 /* ---- pods, settings, backends ---- */
 
-struct pod *pod_new(const struct dp_endpoint *ep, int workers)
+struct pod *dp_pod_new(const struct dp_endpoint *ep, int workers)
 {
     size_t n = sizeof(struct pod) + (size_t)workers * sizeof(struct pod_worker);
     struct pod *p = aligned_alloc(CACHE_LINE, (n + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);

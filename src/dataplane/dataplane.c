@@ -170,7 +170,7 @@ static struct settings *settings_new(struct dataplane *dp, struct backend *b,
     s->idle_ms = in->idle_timeout_ms;
     for (size_t i = 0; i < in->n_endpoints; i++) {
         struct pod *p = known_pod(b, &in->endpoints[i]);
-        s->pods[s->n_pods++] = p ? p : pod_new(&in->endpoints[i], dp->n_workers);
+        s->pods[s->n_pods++] = p ? p : dp_pod_new(&in->endpoints[i], dp->n_workers);
     }
     return s;
 }

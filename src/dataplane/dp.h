@@ -43,7 +43,7 @@ struct pod {
     atomic_uint in_flight __attribute__((aligned(CACHE_LINE)));
     struct pod_worker w[];
 };
-struct pod *pod_new(const struct dp_endpoint *ep, int workers);
+struct pod *dp_pod_new(const struct dp_endpoint *ep, int workers);
 struct pod *pod_ref(struct pod *p);
 void pod_unref(struct pod *p);
 
