@@ -33,9 +33,9 @@ static void set_rules(const char *bridge, const char *subnet)
 {
     _cleanup_free_ char *rules =
         xasprintf("table ip %s\ndelete table ip %s\ntable ip %s {\n"
-                  "chain masquerade {\ntype nat hook postrouting priority 100; policy accept;\n"
+                  "chain leaving {\ntype nat hook postrouting priority 100; policy accept;\n"
                   "ip saddr %s ip daddr != %s oifname != \"%s\" masquerade\n}\n"
-                  "chain forward {\ntype filter hook forward priority 0; policy accept;\n"
+                  "chain passing {\ntype filter hook forward priority 0; policy accept;\n"
                   "iifname \"%s\" accept\noifname \"%s\" accept\n}\n}\n",
                   bridge, bridge, bridge, subnet, subnet, bridge, bridge, bridge);
     const char *const argv[] = {"nft", "-f", "-", NULL};

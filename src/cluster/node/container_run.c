@@ -84,6 +84,8 @@ static int fill_prepare(struct container *c, struct prepare *p, struct err *e)
     container_cgroup(c, group, sizeof group);
     p->cgroup = xstrdup(group);
     p->node_memory = pod->node->memory;
+    p->max_files = pod->node->max_files;
+    p->may_protect = pod->node->may_protect;
     p->cgroup_v2 = pod->node->cgroups == CGROUP_V2;
     return 0;
 }

@@ -10,13 +10,17 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "cluster/node/files.h"
 #include "cluster/node/node_impl.h"
@@ -155,9 +159,26 @@ static int make_directories(struct node *n, struct err *e)
     return 0;
 }
 
+/* CAP_SYS_RESOURCE, which raises limits and lowers the score by which the kernel picks whom to
+ * kill. */
+static bool has_sys_resource(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+    if (syscall(SYS_capget, &head, data) < 0)
+        return false;
+    return data[0].effective >> CAP_SYS_RESOURCE & 1;
+}
+
 static void measure(struct node *n)
 {
     struct sysinfo si;
+    struct rlimit files = {0};
+    getrlimit(RLIMIT_NOFILE, &files);
+    n->may_protect = has_sys_resource();
+    n->max_files = LIMIT_CONTAINER_FILES;
+    if (!n->may_protect && files.rlim_max < LIMIT_CONTAINER_FILES)
+        n->max_files = (int64_t)files.rlim_max;
     n->cpu_milli = get_nprocs() * 1000LL;
     if (sysinfo(&si) == 0)
         n->memory = (int64_t)si.totalram * si.mem_unit;

@@ -25,7 +25,8 @@ struct node {
     char bridge_ip[64];
     char cgroup_parent[32]; /* "/nonagon-1a2b3c4d": this data directory's own */
     enum cgroup_mode cgroups;
-    int64_t cpu_milli, memory;
+    int64_t cpu_milli, memory, max_files;
+    bool may_protect; /* has CAP_SYS_RESOURCE */
     struct kube_client *client;
     struct worker *worker;
     struct ipam *ipam;

@@ -131,7 +131,7 @@ static int oom_score(const struct oci_input *in, const struct resources *r)
 {
     const char *qos = pod_qos_class(in->pod);
     if (streq(qos, "Guaranteed"))
-        return -997;
+        return in->may_protect ? -997 : 0;
     if (streq(qos, "BestEffort") || in->node_memory <= 0)
         return 1000;
     int64_t request = r->memory_request > 0 ? r->memory_request : 0;
@@ -266,8 +266,8 @@ static int set_process(const struct oci_input *in, yyjson_mut_doc *d, yyjson_mut
     set_capabilities(in->container, d, p);
     yyjson_mut_val *files = jm_add_obj(d, jm_arr(d, p, "rlimits"));
     jm_set_str(d, files, "RLIMIT_NOFILE", "type");
-    jm_set_int(d, files, LIMIT_CONTAINER_FILES, "hard");
-    jm_set_int(d, files, LIMIT_CONTAINER_FILES, "soft");
+    jm_set_int(d, files, in->max_files, "hard");
+    jm_set_int(d, files, in->max_files, "soft");
     bool escalate = jget_bool(in->container, true, "securityContext", "allowPrivilegeEscalation");
     jm_set_bool(d, p, !escalate, "noNewPrivileges");
     jm_set_int(d, p, oom_score(in, r), "oomScoreAdj");

@@ -21,6 +21,8 @@ struct oci_input {
     const char *netns;  /* path of the pod's network namespace */
     const char *cgroup; /* absolute path in the hierarchy */
     int64_t node_memory;
+    int64_t max_files; /* RLIMIT_NOFILE */
+    bool may_protect;  /* whether a process may be made less likely to be killed than this one */
     bool cgroup_v2;
 };
 /* JSON text, malloc'ed. -EINVAL says what the pod asks for that cannot be had. */

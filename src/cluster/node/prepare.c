@@ -140,6 +140,8 @@ static int write_spec(const struct prepare *p, const struct run_user *user,
                            .netns = p->netns,
                            .cgroup = p->cgroup,
                            .node_memory = p->node_memory,
+                           .max_files = p->max_files,
+                           .may_protect = p->may_protect,
                            .cgroup_v2 = p->cgroup_v2};
     _cleanup_free_ char *text = oci_spec_build(&in, e);
     if (!text)

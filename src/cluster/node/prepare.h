@@ -19,7 +19,8 @@ struct prepare {
     char *pod_dir, *dir, *log_path;
     char *hosts, *resolv_conf;
     char *netns, *cgroup;
-    int64_t node_memory;
+    int64_t node_memory, max_files;
+    bool may_protect;
     bool cgroup_v2;
     /* results */
     int log_fd; /* -1 unless prepared */

@@ -59,6 +59,9 @@ void probe_timing_read(const yyjson_val *spec, enum probe_kind kind, struct prob
         ret->period_ms = 1000;
     if (ret->timeout_ms < 1)
         ret->timeout_ms = 1000;
+    /* A container is not judged dead in its first moments. */
+    if (kind == PROBE_LIVENESS && ret->initial_delay_ms < ret->period_ms)
+        ret->initial_delay_ms = ret->period_ms;
     if (ret->success_threshold < 1)
         ret->success_threshold = 1;
     if (ret->failure_threshold < 1)
