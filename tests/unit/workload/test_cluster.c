@@ -103,8 +103,8 @@ static int tear_down(void **state)
     static const char *const tails[] = {"", "-wal", "-shm"};
     struct world *w = *state;
 
-    manager_free(w->m);
     workload_free(w->workload);
+    manager_free(w->m);
     kube_client_free(w->client);
     apiserver_free(w->api);
     store_close(w->store);
