@@ -9,7 +9,6 @@
 /* An own write was answered with this object: into the cache, if there is one of its resource. */
 void manager_learn(struct manager *m, const struct kube_resource *r, const struct kobj *o);
 struct recorder *manager_recorder(struct manager *m);
-const char *manager_component(const struct manager *m);
 
 /* Controllers register themselves. */
 struct manager_member {

@@ -93,11 +93,6 @@ struct recorder *manager_recorder(struct manager *m)
     return m->recorder;
 }
 
-const char *manager_component(const struct manager *m)
-{
-    return m->component;
-}
-
 /* ---- readiness ---- */
 bool manager_synced(const struct manager *m)
 {

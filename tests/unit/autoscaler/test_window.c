@@ -142,6 +142,12 @@ static void test_hub(void **state)
     near(v.panic_concurrency, 13.5);
     near(v.stable_rps, 56.5);
     assert_int_equal(v.last_arrival_ns, AT(9));
+    signal_get(h, "ns", "a", AT(12),
+               &v); /* silence: 9 to 14, then zero; two seconds may still be on their way */
+    near(v.stable_concurrency, (12 + 13 + 14 + 0) / 4.0);
+    near(v.panic_concurrency, 0);
+    signal_get(h, "ns", "a", AT(14), &v);
+    near(v.stable_concurrency, (14 + 0 + 0 + 0) / 4.0);
     signal_close(h, "ns", "a");
     assert_false(signal_get(h, "ns", "a", AT(9), &v));
     signal_hub_free(h);

@@ -170,6 +170,16 @@ void signal_on_sample(struct signal_hub *h, signal_sample_fn *fn, void *ctx)
     h->sample_ctx = ctx;
 }
 
+#define REPORT_DELAY_NS (2 * NS_PER_SEC)
+
+static void fill_silence(struct revision *r, int64_t now_ns)
+{
+    window_silence(&r->stable_concurrency, now_ns - REPORT_DELAY_NS);
+    window_silence(&r->panic_concurrency, now_ns - REPORT_DELAY_NS);
+    window_silence(&r->stable_rps, now_ns - REPORT_DELAY_NS);
+    window_silence(&r->panic_rps, now_ns - REPORT_DELAY_NS);
+}
+
 bool signal_get(struct signal_hub *h, const char *ns, const char *revision, int64_t now_ns,
                 struct signal_view *ret)
 {
@@ -180,6 +190,7 @@ bool signal_get(struct signal_hub *h, const char *ns, const char *revision, int6
         return false;
     if (r->weighted)
         average = window_weighted;
+    fill_silence(r, now_ns);
     *ret = (struct signal_view){.any = r->any,
                                 .stable_concurrency = average(&r->stable_concurrency, now_ns),
                                 .panic_concurrency = average(&r->panic_concurrency, now_ns),

@@ -69,6 +69,12 @@ void window_record(struct window *w, int64_t at_ns, double value)
     w->total += value;
 }
 
+void window_silence(struct window *w, int64_t until_ns)
+{
+    if (w->buckets && second_of(until_ns) > w->last)
+        window_record(w, until_ns, 0);
+}
+
 bool window_empty(const struct window *w, int64_t now_ns)
 {
     return !w->buckets || second_of(now_ns) - w->last > w->n;

@@ -21,6 +21,8 @@ void window_done(struct window *w);
 void window_resize(struct window *w, int64_t length_ns, int64_t now_ns);
 /* Adds to the second's bucket; samples older than the window are dropped. */
 void window_record(struct window *w, int64_t at_ns, double value);
+/* Nothing came until then: the seconds since the last sample count as zero. */
+void window_silence(struct window *w, int64_t until_ns);
 bool window_empty(const struct window *w, int64_t now_ns);
 double window_average(const struct window *w, int64_t now_ns);
 /* The newest samples weigh most; not normalised, as upstream. */
