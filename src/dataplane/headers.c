@@ -5,6 +5,7 @@
  * so nothing is checked again here.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/coldtrace.h"
@@ -68,14 +69,25 @@ static void put(struct buf *b, struct str s)
     buf_add(b, s.p, s.n);
 }
 
+static char *copy(char *to, struct str s)
+{
+    if (s.n)
+        memcpy(to, s.p, s.n);
+    return to + s.n;
+}
+
 static void put_field(struct buf *b, struct str name, struct str value)
 {
-    if (buf_reserve(b, name.n + value.n + 4) < 0)
+    size_t n = name.n + value.n + 4;
+
+    if (buf_reserve(b, n) < 0)
         return;
-    put(b, name);
-    put(b, STR(": "));
-    put(b, value);
-    put(b, STR("\r\n"));
+    char *to = copy(b->p + b->n, name);
+    to = copy(to, STR(": "));
+    to = copy(to, value);
+    copy(to, STR("\r\n"));
+    b->n += n;
+    b->p[b->n] = '\0';
 }
 
 /* Does Connection name this field? Most often it names none besides the usual. */
@@ -120,11 +132,13 @@ struct forwarding {
 
 static void list_add(struct forwarding *f, struct str s)
 {
-    int n = snprintf(f->list + f->list_n, sizeof(f->list) - f->list_n, "%s" STR_FMT,
-                     f->list_n ? ", " : "", STR_ARG(s));
+    size_t comma = f->list_n ? 2 : 0;
 
-    if (n > 0 && f->list_n + (size_t)n < sizeof(f->list))
-        f->list_n += (size_t)n;
+    if (f->list_n + comma + s.n > sizeof(f->list))
+        return; /* a client that sends so much of it is not believed anyway */
+    memcpy(f->list + f->list_n, ", ", comma);
+    memcpy(f->list + f->list_n + comma, s.p, s.n);
+    f->list_n += comma + s.n;
 }
 
 static void put_node(struct buf *b, struct str ip)
@@ -270,10 +284,12 @@ static void put_server_timing(struct client *c, struct buf *b)
 
 static void put_status(struct buf *b, const struct h1_head *head)
 {
-    char code[16];
-    int n = snprintf(code, sizeof(code), "HTTP/1.1 %03d ", head->status);
+    char line[] = "HTTP/1.1 000 ";
 
-    buf_add(b, code, (size_t)n);
+    line[9] = (char)('0' + head->status / 100 % 10);
+    line[10] = (char)('0' + head->status / 10 % 10);
+    line[11] = (char)('0' + head->status % 10);
+    buf_add(b, line, sizeof(line) - 1);
     put(b, head->reason);
     put(b, STR("\r\n"));
 }

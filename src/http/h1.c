@@ -148,9 +148,13 @@ static struct str slice(const struct h1_parser *p, struct span s)
  * on. */
 static bool is_host(struct str s)
 {
+    static const bool bad[128] = {
+        ['/'] = 1, ['\\'] = 1, ['?'] = 1, ['#'] = 1, ['@'] = 1, [','] = 1, ['<'] = 1,
+        ['>'] = 1, ['"'] = 1,  ['{'] = 1, ['}'] = 1, ['|'] = 1, ['^'] = 1, ['`'] = 1};
+
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        if (c <= 0x20 || c >= 0x7f || strchr("/\\?#@,<>\"{}|^`", c))
+        if (c <= 0x20 || c >= 0x7f || bad[c])
             return false;
     }
     return true;
