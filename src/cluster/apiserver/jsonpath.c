@@ -165,7 +165,7 @@ static int parse(struct jsonpath *p, const char **at, char end, int depth, struc
             return err_set(e, -ENOTSUP, "recursive descent (..) is not supported");
         if (!**at || **at == '[' || **at == end || **at == ' ')
             continue;
-        struct step s = {.kind = STEP_KEY, .key = name(at, ".[ =!}")};
+        struct step s = {.kind = STEP_KEY, .key = name(at, ".[] =!}")};
 
         if (streq(s.key, "*")) {
             s.kind = STEP_ALL;

@@ -1,0 +1,195 @@
+/* Paths, queries, Accept fields, Status texts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "cluster/apiserver/path.h"
+#include "cluster/apiserver/query.h"
+
+static void test_paths(void **state)
+{
+    static const struct {
+        const char *path;
+        enum path_kind kind;
+        const char *group, *version, *ns, *plural, *name, *sub;
+    } rows[] = {
+        {"/", PATH_ROOT, "", "", "", "", "", ""},
+        {"/version", PATH_VERSION, "", "", "", "", "", ""},
+        {"/healthz", PATH_HEALTH, "", "", "", "", "", ""},
+        {"/readyz/etcd", PATH_HEALTH, "", "", "", "", "", ""},
+        {"/api", PATH_API, "", "", "", "", "", ""},
+        {"/apis/", PATH_APIS, "", "", "", "", "", ""},
+        {"/apis/apps", PATH_GROUP, "apps", "", "", "", "", ""},
+        {"/api/v1", PATH_RESOURCES, "", "v1", "", "", "", ""},
+        {"/apis/apps/v1", PATH_RESOURCES, "apps", "v1", "", "", "", ""},
+        {"/openapi/v2", PATH_OPENAPI2, "", "", "", "", "", ""},
+        {"/openapi/v3", PATH_OPENAPI3, "", "", "", "", "", ""},
+        {"/openapi/v3/api/v1", PATH_OPENAPI3_GV, "", "v1", "", "", "", ""},
+        {"/openapi/v3/apis/apps/v1", PATH_OPENAPI3_GV, "apps", "v1", "", "", "", ""},
+        {"/api/v1/pods", PATH_OBJECTS, "", "v1", "", "pods", "", ""},
+        {"/api/v1/nodes/n", PATH_OBJECTS, "", "v1", "", "nodes", "n", ""},
+        {"/api/v1/nodes/n/status", PATH_OBJECTS, "", "v1", "", "nodes", "n", "status"},
+        {"/api/v1/namespaces", PATH_OBJECTS, "", "v1", "", "namespaces", "", ""},
+        {"/api/v1/namespaces/x", PATH_OBJECTS, "", "v1", "", "namespaces", "x", ""},
+        {"/api/v1/namespaces/x/status", PATH_OBJECTS, "", "v1", "", "namespaces", "x", "status"},
+        {"/api/v1/namespaces/x/finalize", PATH_OBJECTS, "", "v1", "", "namespaces", "x",
+         "finalize"},
+        {"/api/v1/namespaces/x/pods", PATH_OBJECTS, "", "v1", "x", "pods", "", ""},
+        {"/api/v1/namespaces/x/pods/p/log", PATH_OBJECTS, "", "v1", "x", "pods", "p", "log"},
+        {"/apis/apps/v1/namespaces/x/deployments/d/scale", PATH_OBJECTS, "apps", "v1", "x",
+         "deployments", "d", "scale"},
+        {"/apis/g/v1/things/a%2eb", PATH_OBJECTS, "g", "v1", "", "things", "a.b", ""},
+        {"/apis/g/v1/watch/things/a", PATH_OBJECTS, "g", "v1", "", "things", "a", ""},
+        {"/api/v1/namespaces/x/pods/p/log/more", PATH_NONE, "", "v1", "x", "", "", ""},
+        {"/apis/g/v1/things/a%2Fb", PATH_NONE, "", "", "", "", "", ""},
+        {"/apis/g/v1/things/%00", PATH_NONE, "", "", "", "", "", ""},
+        {"/apis/g/v1/things/..", PATH_NONE, "", "", "", "", "", ""},
+        {"/metrics", PATH_NONE, "", "", "", "", "", ""},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct api_path p;
+
+        api_path_parse(str_of(rows[i].path), &p);
+        if (p.kind != rows[i].kind)
+            fail_msg("%s: kind %d", rows[i].path, (int)p.kind);
+        if (p.kind == PATH_NONE)
+            continue;
+        assert_string_equal(p.group, rows[i].group);
+        assert_string_equal(p.version, rows[i].version);
+        assert_string_equal(p.ns, rows[i].ns);
+        assert_string_equal(p.plural, rows[i].plural);
+        assert_string_equal(p.name, rows[i].name);
+        assert_string_equal(p.sub, rows[i].sub);
+    }
+}
+
+static void test_query(void **state)
+{
+    _cleanup_status_ struct api_status st = {0};
+    struct api_query q;
+
+    assert_int_equal(api_query_parse(STR("watch=1&resourceVersion=12&timeoutSeconds=5&limit=3&"
+                                         "labelSelector=a%3Db&dryRun=All&fieldValidation=Strict&"
+                                         "allowWatchBookmarks=true&gracePeriodSeconds=0"),
+                                     &q, &st),
+                     0);
+    assert_true(q.watch && q.has_rv && q.dry_run && q.bookmarks && q.labels);
+    assert_int_equal(q.rv, 12);
+    assert_int_equal(q.limit, 3);
+    assert_int_equal(q.timeout_s, 5);
+    assert_int_equal(q.grace, 0);
+    assert_int_equal(q.validation, VALIDATE_STRICT);
+    api_query_done(&q);
+
+    _cleanup_free_ char *token = api_continue_token("/pods/default/x");
+    _cleanup_free_ char *text = xasprintf("continue=%s", token);
+
+    assert_int_equal(api_query_parse(str_of(text), &q, &st), 0);
+    assert_string_equal(q.after, "/pods/default/x");
+    api_query_done(&q);
+}
+
+static void test_query_refused(void **state)
+{
+    static const char *const rows[] = {"resourceVersion=abc",
+                                       "limit=-1",
+                                       "limit=x",
+                                       "continue=abc",
+                                       "continue=zz",
+                                       "labelSelector=a%20b%20c",
+                                       "fieldSelector=a",
+                                       "dryRun=Some",
+                                       "fieldValidation=Sometimes",
+                                       "resourceVersionMatch=Near",
+                                       "continue=00"};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_status_ struct api_status st = {0};
+        struct api_query q;
+
+        if (api_query_parse(str_of(rows[i]), &q, &st) == 0)
+            fail_msg("%s was accepted", rows[i]);
+        assert_int_equal(st.code, 400);
+        api_query_done(&q);
+    }
+}
+
+static void test_accept(void **state)
+{
+    static const struct {
+        const char *accept;
+        enum accept_form form;
+        bool v1beta1;
+    } rows[] = {
+        {"", FORM_JSON, false},
+        {"*/*", FORM_JSON, false},
+        {"application/json", FORM_JSON, false},
+        {"application/vnd.kubernetes.protobuf,application/json", FORM_JSON, false},
+        {"application/yaml", FORM_YAML, false},
+        {"application/json;as=Table;v=v1;g=meta.k8s.io,application/json", FORM_TABLE, false},
+        {"application/json; as=Table; v=v1beta1; g=meta.k8s.io", FORM_TABLE, true},
+        {"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", FORM_PARTIAL, false},
+        {"application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+         FORM_AGGREGATED_DISCOVERY, false},
+        {"application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/"
+         "json",
+         FORM_JSON, false},
+        {"text/html", FORM_JSON, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct api_accept a;
+
+        api_accept_parse(str_of(rows[i].accept), &a);
+        assert_int_equal(a.form, rows[i].form);
+        assert_int_equal(a.v1beta1, rows[i].v1beta1);
+    }
+}
+
+static void test_status(void **state)
+{
+    static const struct kube_resource r = {"g.example.com", "v1", "things", "Thing", true};
+    _cleanup_status_ struct api_status st = {0};
+    _cleanup_errors_ struct field_errors errs = {0};
+    _cleanup_buf_ struct buf b = BUF_INIT(65536);
+
+    assert_int_equal(api_fail_not_found(&st, &r, "x"), -1);
+    api_status_json(&st, &b);
+    assert_string_equal(
+        buf_z(&b),
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":"
+        "\"Failure\",\"message\":\"things.g.example.com \\\"x\\\" not found\",\"reason\":"
+        "\"NotFound\",\"details\":{\"name\":\"x\",\"group\":\"g.example.com\",\"kind\":"
+        "\"things\"},\"code\":404}\n");
+    field_required(&errs, "spec.a", NULL);
+    field_invalid_str(&errs, "spec.b", "q\"", "why %d", 1);
+    api_fail_invalid(&st, &r, "x", &errs);
+    assert_string_equal(st.message,
+                        "Thing.g.example.com \"x\" is invalid: [spec.a: Required value, "
+                        "spec.b: Invalid value: \"q\\\"\": why 1]");
+}
+
+static void test_error_bound(void **state)
+{
+    _cleanup_errors_ struct field_errors errs = {0};
+
+    for (int i = 0; i < 1000; i++)
+        field_required(&errs, "a", "b");
+    assert_int_equal(errs.v.n, 100);
+    assert_int_equal(errs.dropped, 900);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_paths),         cmocka_unit_test(test_query),
+        cmocka_unit_test(test_query_refused), cmocka_unit_test(test_accept),
+        cmocka_unit_test(test_status),        cmocka_unit_test(test_error_bound),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,408 @@
+/* The server with a real store and exchanges in memory: admission, identities, watches that do not
+ * read, going away. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "cluster/apiserver/apiserver.h"
+#include "net/loop.h"
+
+#define MAPS "/api/v1/namespaces/default/configmaps"
+
+struct answer {
+    int status;
+    struct buf body;
+    char *warning;
+    bool ended, aborted;
+    size_t waiting; /* what the peer leaves unread */
+    bool stuck;
+    struct loop *stop; /* stopped at the end */
+};
+
+struct world {
+    char dir[64], db[96];
+    struct loop *loop;
+    struct store *store;
+    struct apiserver *api;
+};
+
+/* ---- a transport in memory ---- */
+static void on_start(void *t, int status, const struct http_headers *hs, bool streamed)
+{
+    struct answer *a = t;
+    struct str w = http_get(hs, "Warning");
+
+    a->status = status;
+    if (w.n)
+        a->warning = xstrndup(w.p, w.n);
+}
+
+static ssize_t on_chunk(void *t, const void *p, size_t n)
+{
+    struct answer *a = t;
+
+    if (a->stuck)
+        return (ssize_t)(a->waiting += n);
+    buf_add(&a->body, p, n);
+    return 0;
+}
+
+static void on_end(void *t)
+{
+    struct answer *a = t;
+
+    a->ended = true;
+    if (a->stop)
+        loop_stop(a->stop);
+}
+
+static void on_abort(void *t)
+{
+    struct answer *a = t;
+
+    a->aborted = true;
+    if (a->stop)
+        loop_stop(a->stop);
+}
+
+static const struct http_exchange_ops ops = {on_start, on_chunk, on_end, on_abort};
+
+static struct http_exchange *ask_as(struct world *w, struct answer *a, const char *user,
+                                    const char *group, const char *method, const char *path,
+                                    const char *type, const char *body)
+{
+    struct http_headers hs = {.n = 0};
+    const char *q = strchr(path, '?');
+    struct str p = q ? (struct str){path, (size_t)(q - path)} : str_of(path);
+
+    *a = (struct answer){.body = BUF_INIT(64 << 20)};
+    http_add(&hs, STR("Content-Type"), str_of(type));
+    struct http_exchange *x = http_exchange_new(&(struct http_exchange_init){
+        .loop = w->loop,
+        .method = str_of(method),
+        .path = p,
+        .query = q ? str_of(q + 1) : STR(""),
+        .body = str_of(body),
+        .headers = &hs,
+        .user = user,
+        .group = group,
+        .peer = "test",
+        .ops = &ops,
+        .transport = a,
+    });
+
+    apiserver_handle(w->api, x);
+    return x;
+}
+
+static void answer_done(struct answer *a)
+{
+    buf_done(&a->body);
+    free(a->warning);
+}
+
+/* Asks as an administrator and waits for the answer. */
+static void ask(struct world *w, struct answer *a, const char *method, const char *path,
+                const char *type, const char *body)
+{
+    ask_as(w, a, "admin", "system:masters", method, path, type, body);
+    a->stop = w->loop;
+    if (!a->ended)
+        loop_run(w->loop);
+    assert_true(a->ended);
+}
+
+/* ---- the world ---- */
+static void on_ready(void *ctx, const struct err *why)
+{
+    if (why)
+        fail_msg("%s", why->msg);
+    loop_stop(((struct world *)ctx)->loop);
+}
+
+static int mutate(void *ctx, struct admission_request *rq, struct err *e)
+{
+    kmut_annotation(rq->obj, "seen-by", rq->user);
+    if (rq->old)
+        kmut_annotation(rq->obj, "had-old", "yes");
+    return 0;
+}
+
+static int validate(void *ctx, struct admission_request *rq,
+                    void (*warn)(void *to, const char *text), void *to, struct err *e)
+{
+    if (jm_get(rq->obj->root, "data", "forbidden"))
+        return err_set(e, -EPERM, "not this");
+    if (jm_get(rq->obj->root, "data", "odd"))
+        warn(to, "that is \"odd\"");
+    return 0;
+}
+
+static int setup(void **state)
+{
+    static const struct admission ad = {.name = "validation.example.com",
+                                        .mutate_name = "defaulting.example.com",
+                                        .res = &KR_CONFIGMAP,
+                                        .mutate = mutate,
+                                        .validate = validate};
+    struct world *w = xnew(struct world);
+    struct err e = {0};
+
+    strcpy(w->dir, "/tmp/nonagon-apiserver-XXXXXX");
+    assert_non_null(mkdtemp(w->dir));
+    snprintf(w->db, sizeof(w->db), "%s/store.db", w->dir);
+    w->loop = loop_new(&e);
+    w->store = store_open(w->loop, &(struct store_opts){.path = w->db}, &e);
+    assert_non_null(w->store);
+    w->api = apiserver_new(
+        w->loop, &(struct apiserver_opts){.store = w->store, .admissions = &ad, .n_admissions = 1},
+        &e);
+    assert_non_null(w->api);
+    apiserver_on_ready(w->api, on_ready, w);
+    loop_run(w->loop);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    struct world *w = *state;
+
+    apiserver_free(w->api);
+    store_close(w->store);
+    loop_free(w->loop);
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        _cleanup_free_ char *path = xasprintf("%s%s", w->db, ends[i]);
+
+        unlink(path);
+    }
+    rmdir(w->dir);
+    free(w);
+    return 0;
+}
+
+static char *config_map(const char *name, const char *key)
+{
+    return xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"%s\"},"
+                     "\"data\":{\"%s\":\"1\"}}",
+                     name, key);
+}
+
+static void create(struct world *w, const char *name, const char *key, int want, struct answer *a)
+{
+    _cleanup_free_ char *body = config_map(name, key);
+
+    ask(w, a, "POST", MAPS, "application/json", body);
+    assert_int_equal(a->status, want);
+}
+
+/* ---- the tests ---- */
+static void test_admission(void **state)
+{
+    struct world *w = *state;
+    struct answer a;
+
+    create(w, "good", "odd", 201, &a);
+    assert_non_null(strstr(buf_z(&a.body), "\"seen-by\":\"admin\""));
+    assert_string_equal(a.warning, "299 - \"that is \\\"odd\\\"\"");
+    answer_done(&a);
+    create(w, "bad", "forbidden", 400, &a);
+    assert_non_null(strstr(buf_z(&a.body),
+                           "admission webhook \\\"validation.example.com\\\" denied the "
+                           "request: not this"));
+    answer_done(&a);
+    ask(w, &a, "PATCH", MAPS "/good", "application/merge-patch+json", "{\"data\":{\"b\":\"2\"}}");
+    assert_int_equal(a.status, 200);
+    assert_non_null(strstr(buf_z(&a.body), "\"had-old\":\"yes\""));
+    answer_done(&a);
+
+    const struct kobj *o = apiserver_lookup(w->api, &KR_CONFIGMAP, "default", "good");
+
+    assert_string_equal(kobj_annotation(o, "seen-by"), "admin");
+    kobj_unref(o);
+    assert_null(apiserver_lookup(w->api, &KR_CONFIGMAP, "default", "bad"));
+}
+
+static void test_identities(void **state)
+{
+    static const struct {
+        const char *user, *group, *path;
+        int want;
+    } rows[] = {
+        {"", "", MAPS, 401},
+        {"eve", "", MAPS, 403},
+        {"eve", "devs", MAPS, 403},
+        {"", "", "/healthz", 200},
+        {"", "", "/livez/x", 200},
+        {"", "", "/version", 200},
+        {"", "", "/api", 401},
+        {"a", "system:masters", "/nothing", 404},
+        {"a", "system:masters", MAPS, 200},
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct answer a;
+
+        ask_as(w, &a, rows[i].user, rows[i].group, "GET", rows[i].path, "", "");
+        assert_int_equal(a.status, rows[i].want);
+        answer_done(&a);
+    }
+}
+
+static void test_refused_bodies(void **state)
+{
+    struct world *w = *state;
+    struct answer a;
+
+    ask(w, &a, "POST", MAPS, "text/plain", "x");
+    assert_int_equal(a.status, 415);
+    answer_done(&a);
+    ask(w, &a, "PUT", MAPS, "application/json", "{}");
+    assert_int_equal(a.status, 405);
+    answer_done(&a);
+    ask(w, &a, "POST", MAPS, "application/json", "[]");
+    assert_int_equal(a.status, 400);
+    answer_done(&a);
+}
+
+/* A watcher that stops reading is cut off; one that reads goes on. */
+static void test_slow_watcher(void **state)
+{
+    struct world *w = *state;
+    struct answer slow, quick, a;
+    size_t n = LIMIT_WATCH_QUEUE / (1 << 20) + 2;
+    _cleanup_buf_ struct buf big = BUF_INIT(2 << 20);
+    _cleanup_free_ char *filler = xcalloc(1, 4097);
+
+    memset(filler, 'x', 4096);
+
+    ask_as(w, &slow, "a", "system:masters", "GET", MAPS "?watch=1", "", "");
+    struct http_exchange *x =
+        ask_as(w, &quick, "a", "system:masters", "GET", MAPS "?watch=1", "", "");
+
+    assert_int_equal(slow.status, 200);
+    slow.stuck = true;
+    for (size_t i = 0; i < n; i++) {
+        buf_clear(&big);
+        buf_addf(&big, "{\"metadata\":{\"name\":\"big-%zu\"},\"data\":{\"x\":\"", i);
+        while (big.n < 1 << 20)
+            buf_addz(&big, filler);
+        buf_addz(&big, "\"}}");
+        ask(w, &a, "POST", MAPS, "application/json", buf_z(&big));
+        assert_int_equal(a.status, 201);
+        answer_done(&a);
+    }
+    assert_true(slow.aborted);
+    assert_false(quick.aborted);
+    assert_true(quick.body.n > n << 20);
+    http_exchange_gone(x);
+    answer_done(&slow);
+    answer_done(&quick);
+}
+
+/* The peer leaves while its write is in flight: the write happens, nobody is answered. */
+static void test_peer_leaves(void **state)
+{
+    struct world *w = *state;
+    struct answer left, a;
+    _cleanup_free_ char *body = config_map("left", "a");
+
+    struct http_exchange *x =
+        ask_as(w, &left, "a", "system:masters", "POST", MAPS, "application/json", body);
+
+    assert_false(left.ended);
+    http_exchange_gone(x);
+    create(w, "after", "a", 201, &a);
+    answer_done(&a);
+    assert_false(left.ended);
+    ask(w, &a, "GET", MAPS "/left", "", "");
+    assert_int_equal(a.status, 200);
+    answer_done(&a);
+    answer_done(&left);
+}
+
+/* The server goes with a watch open and a write in flight. */
+static void test_ends_in_flight(void **state)
+{
+    struct world *w = *state;
+    struct answer watch, write;
+    _cleanup_free_ char *body = config_map("last", "a");
+
+    ask_as(w, &watch, "a", "system:masters", "GET", MAPS "?watch=1", "", "");
+    ask_as(w, &write, "a", "system:masters", "POST", MAPS, "application/json", body);
+    apiserver_free(w->api);
+    assert_true(watch.ended);
+    store_close(w->store);
+    assert_true(write.ended);
+    answer_done(&watch);
+    answer_done(&write);
+
+    struct err e = {0};
+
+    w->store = store_open(w->loop, &(struct store_opts){.path = w->db}, &e);
+    w->api = apiserver_new(w->loop, &(struct apiserver_opts){.store = w->store}, &e);
+    assert_non_null(w->api);
+    apiserver_on_ready(w->api, on_ready, w);
+    loop_run(w->loop);
+}
+
+static void test_identity_files(void **state)
+{
+    struct world *w = *state;
+    static const char *const names[] = {"ca.crt",    "ca.key",    "server.crt",  "server.key",
+                                        "admin.crt", "admin.key", "server.names"};
+    static const char *const ips[] = {"10.222.0.1", NULL};
+    struct api_identity a = {0}, b = {0}, c = {0};
+    struct err e = {0};
+    struct stat st;
+    _cleanup_free_ char *config = xasprintf("%s/kubeconfig", w->dir);
+
+    assert_int_equal(api_identity_load(w->dir, NULL, &a, &e), 0);
+    assert_int_equal(api_identity_load(w->dir, NULL, &b, &e), 0);
+    assert_string_equal(a.client_cert_pem, b.client_cert_pem);
+    assert_int_equal(api_identity_load(w->dir, ips, &c, &e), 0);
+    assert_string_equal(a.ca_pem, c.ca_pem);
+    assert_int_equal(api_identity_kubeconfig(&a, config, "https://127.0.0.1:1", &e), 0);
+    assert_int_equal(stat(config, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    unlink(config);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        _cleanup_free_ char *path = xasprintf("%s/pki/%s", w->dir, names[i]);
+
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+        unlink(path);
+    }
+    _cleanup_free_ char *pki = xasprintf("%s/pki", w->dir);
+
+    rmdir(pki);
+    api_identity_done(&a);
+    api_identity_done(&b);
+    api_identity_done(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_admission, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_identities, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_bodies, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slow_watcher, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_peer_leaves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ends_in_flight, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_identity_files, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
