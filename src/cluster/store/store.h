@@ -27,7 +27,8 @@ struct store_opts {
     int64_t compact_after;  /* rows of dead history that start a compaction; 0 = 20000 */
 };
 struct store *store_open(struct loop *l, const struct store_opts *o, struct err *e);
-void store_close(struct store *s); /* waits for the writer; callbacks of unfinished writes run with an error */
+/* Waits for the writer; callbacks of unfinished writes run with an error. Stop all watches before. */
+void store_close(struct store *s);
 
 /* One version of an object. Immutable, reference-counted (atomic). */
 struct store_obj;
@@ -61,7 +62,7 @@ typedef char *store_make_fn(void *ctx, uint64_t rev, size_t *ret_n);
 typedef void store_done_fn(void *ctx, const struct err *err, const struct store_obj *obj);
 int store_put(struct store *s, const char *key, uint64_t expect_rev, store_make_fn *make, void *make_ctx,
               store_done_fn *done, void *ctx, struct err *e);
-/* Deletes. `make` produces the last state of the object as watchers see it. */
+/* Deletes; expect_rev 0 takes whatever is there. `make` produces the last state of the object as watchers see it. */
 int store_delete(struct store *s, const char *key, uint64_t expect_rev, store_make_fn *make, void *make_ctx,
                  store_done_fn *done, void *ctx, struct err *e);
 

@@ -11,8 +11,8 @@
 
 /*
  * Before manager_start, and best before anybody else makes the caches of Services and Pods, to
- * which it adds indices. Frees nothing of the manager: free the manager first, then this, while
- * client and loop are still there.
+ * which it adds indices. Free it together with the manager, in either order but in one turn of the
+ * loop, and before the client.
  */
 struct workload;
 struct workload *workload_new(struct manager *m);
