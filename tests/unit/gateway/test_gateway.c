@@ -83,7 +83,7 @@ static struct kobj *object(struct world *w, const char *text)
 
 #define RULE(host)                                                                                 \
     "{'hosts':['" host "'],'http':{'paths':[{'splits':[{'serviceName':'r','serviceNamespace':'ns'" \
-                       ",'servicePort':80}]}]}}"
+    ",'servicePort':80}]}]}}"
 
 static const struct kobj *put_ingress(struct world *w, const char *name, const char *class,
                                       const char *spec, const char *status)
