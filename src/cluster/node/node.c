@@ -200,6 +200,7 @@ static int make_parts(struct node *n, struct err *e)
         return -EIO;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return err_sys(e, errno, "becoming the reaper of containers");
+    runtime_load(n);
     n->http = http_client_new(n->loop);
     state_claim_addresses(n);
     n->nets = netns_pool_new(n->loop, n->ipam, n->o.bridge, n->o.warm_namespaces);
@@ -232,6 +233,7 @@ struct node *node_new(struct loop *l, const struct node_opts *o, struct err *e)
     n->domain = xstrdup(o->cluster_domain ? o->cluster_domain : "cluster.local");
     n->client = manager_client(o->manager);
     n->pods = map_new(NULL);
+    n->runtime_fd = -1;
     n->reaper = node_reaper(n);
     n->housekeeping = timer_new(l, housekeeping, n);
     measure(n);
@@ -329,6 +331,8 @@ void node_free(struct node *n)
     map_free(n->pods);
     free((char *)n->o.bridge);
     free((char *)n->o.subnet);
+    closep(&n->runtime_fd);
+    free(n->runtime);
     free(n->data_dir);
     free(n->name);
     free(n->dns_ip);

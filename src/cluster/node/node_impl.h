@@ -21,6 +21,8 @@
 struct node {
     struct loop *loop;
     struct node_opts o; /* strings below */
+    char *runtime;      /* what to execute */
+    int runtime_fd;
     char *data_dir, *name, *dns_ip, *domain, *runtime_root, *scratch;
     char bridge_ip[64];
     char cgroup_parent[32]; /* "/nonagon-1a2b3c4d": this data directory's own */
@@ -173,6 +175,7 @@ void container_probes_start(struct container *c);
 void container_probes_stop(struct container *c);
 
 /* ---- runtime.c: command lines of the OCI runtime ---- */
+void runtime_load(struct node *n); /* once, before the others */
 struct proc *runtime_run(struct node *n, const char *id, const char *bundle, const char *pid_file,
                          int log_fd, void (*done)(void *ctx, const struct proc_result *r),
                          void *ctx);

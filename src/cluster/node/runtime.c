@@ -2,9 +2,17 @@
  * crun is always called with its state beneath our own directory and with plain control group
  * files, in the worker's mount namespace. Its errors go where its output goes: into the container's
  * fresh log.
+ *
+ * crun protects itself from the containers by running from a copy that cannot be written to: unless
+ * it is one already it makes one at each start and executes itself a second time. So it is kept as
+ * such a copy, a sealed memory file.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,11 +25,68 @@
 #define REAP_AFTER_MS   100
 #define UNCLAIMED_TRIES 100
 
+#define PROGRAM "crun"
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U
+#endif
+
+/* ---- the program ---- */
+static int open_program(void)
+{
+    const char *path = getenv("PATH");
+    struct str rest = str_of(path ? path : "/usr/bin:/usr/local/bin"), dir;
+    while (str_split(&rest, ':', &dir)) {
+        _cleanup_free_ char *file = xasprintf(STR_FMT "/" PROGRAM, STR_ARG(dir));
+        int fd = access(file, X_OK) == 0 ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+        if (fd >= 0)
+            return fd;
+    }
+    return -1;
+}
+
+static int new_memory_file(void)
+{
+    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    int fd = memfd_create(PROGRAM, flags | MFD_EXEC);
+    return fd >= 0 ? fd : memfd_create(PROGRAM, flags); /* before Linux 6.3 */
+}
+
+static bool copy_sealed(int from, int to)
+{
+    struct stat st;
+    off_t at = 0;
+    if (fstat(from, &st) < 0)
+        return false;
+    while (at < st.st_size)
+        if (sendfile(to, from, &at, (size_t)(st.st_size - at)) <= 0)
+            return false;
+    return fcntl(to, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
+}
+
+void runtime_load(struct node *n)
+{
+    _cleanup_close_ int from = open_program();
+    _cleanup_close_ int to = from < 0 ? -1 : new_memory_file();
+    n->runtime_fd = -1;
+    n->runtime = xstrdup(PROGRAM);
+    if (to < 0 || !copy_sealed(from, to))
+        return; /* then it copies itself */
+    n->runtime_fd = steal_fd(&to);
+    free(n->runtime);
+    n->runtime = xasprintf("/proc/%d/fd/%d", getpid(), n->runtime_fd);
+    const char *const argv[] = {n->runtime, "--version", NULL};
+    if (proc_run(&(struct proc_opts){.argv = argv}, NULL, NULL) == 0)
+        return;
+    free(n->runtime); /* memory files may not be executed here */
+    n->runtime = xstrdup(PROGRAM);
+}
+
+/* ---- calling it ---- */
 struct proc *runtime_run(struct node *n, const char *id, const char *bundle, const char *pid_file,
                          int log_fd, void (*done)(void *ctx, const struct proc_result *r),
                          void *ctx)
 {
-    const char *const argv[] = {"crun",       "--cgroup-manager=cgroupfs",
+    const char *const argv[] = {n->runtime,   "--cgroup-manager=cgroupfs",
                                 "--root",     n->runtime_root,
                                 "run",        "--detach",
                                 "--bundle",   bundle,
@@ -40,7 +105,7 @@ struct proc *runtime_exec(struct node *n, const char *id, const yyjson_val *comm
 {
     VEC(const char *) argv = {0};
     const char *const head[] = {
-        "crun", "--cgroup-manager=cgroupfs", "--root", n->runtime_root, "exec", id};
+        n->runtime, "--cgroup-manager=cgroupfs", "--root", n->runtime_root, "exec", id};
     for (size_t i = 0; i < ARRAY_LEN(head); i++)
         vec_push(&argv, head[i]);
     size_t i, max;
