@@ -1,11 +1,7 @@
 /*
  * A client connection: reading requests, sending them on their way, giving everything back at their
- * end.
- *
- * One request is under way at a time; what a client sends beyond it waits in `in`, so pipelined
- * requests are answered in order. The parser stops at the end of each request. One timer serves all
- * limits: it is only ever moved to an earlier time and looks again when it fires, so a request
- * usually sets none.
+ * end. One request is under way at a time; what a client sends beyond it waits in `in`, so pipelined
+ * requests are answered in order. The parser stops at the end of each request.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,9 +11,6 @@
 #include "dataplane/dp.h"
 #include "dataplane/routing.h"
 
-#define HEAD_NS       (60 * NS_PER_SEC)
-#define KEEP_ALIVE_NS (120 * NS_PER_SEC)
-#define RETRY_FOR_NS  (10 * NS_PER_SEC)
 #define REPLAY_MAX    (16 * 1024)
 #define PIPELINED_MAX (64 * 1024)
 
@@ -84,70 +77,6 @@ void client_end_request(struct client *c)
     }
 }
 
-/* ---- time ---- */
-
-static int64_t sooner(int64_t a, int64_t b)
-{
-    return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
-static int64_t request_due(const struct client *c)
-{
-    const struct settings *s = backend_settings(c->backend, c->worker);
-    uint64_t total = s ? s->timeout_ms : DEFAULT_TIMEOUT;
-    int64_t due = total ? c->started_ns + (int64_t)total * NS_PER_MS : 0;
-
-    if (s && s->response_start_ms && !c->response_started)
-        due = sooner(due, c->started_ns + (int64_t)s->response_start_ms * NS_PER_MS);
-    if (s && s->idle_ms)
-        due = sooner(due, c->active_ns + (int64_t)s->idle_ms * NS_PER_MS);
-    return due;
-}
-
-static int64_t next_due(const struct client *c)
-{
-    if (c->state == CLIENT_IDLE || !c->backend)
-        return c->active_ns + (h1_idle(c->parser) ? KEEP_ALIVE_NS : HEAD_NS);
-    return sooner(request_due(c), c->in_queue ? c->retry_ns : 0);
-}
-
-void client_arm(struct client *c)
-{
-    int64_t due = next_due(c);
-
-    if (due == 0 || (c->timer_due_ns != 0 && c->timer_due_ns <= due))
-        return;
-    int64_t left = due - loop_now_ns(c->worker->loop);
-    c->timer_due_ns = due;
-    timer_start(c->timer, left > 0 ? (uint64_t)((left + NS_PER_MS - 1) / NS_PER_MS) : 0);
-}
-
-static void idle_over(struct client *c)
-{
-    static const char late[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
-                               "Content-Length: 0\r\n\r\n";
-
-    if (!h1_idle(c->parser) && !c->response_done)
-        conn_write1(c->conn, late, sizeof(late) - 1);
-    client_close(c, conn_close_flush);
-}
-
-static void on_timer(void *ctx)
-{
-    struct client *c = ctx;
-    int64_t now = loop_now_ns(c->worker->loop);
-
-    c->timer_due_ns = 0;
-    if (next_due(c) == 0 || now < next_due(c))
-        client_arm(c);
-    else if (c->state == CLIENT_IDLE || !c->backend)
-        idle_over(c);
-    else if (request_due(c) != 0 && now >= request_due(c))
-        client_reply(c, 504, NULL, "request timeout");
-    else
-        backend_serve(c->worker, c->backend);
-}
-
 /* ---- the own answers ---- */
 
 static void write_reply(struct client *c, int status, const char *extra, const char *body)
@@ -183,93 +112,13 @@ void client_reply(struct client *c, int status, const char *extra, const char *b
         client_request_over(c);
 }
 
-/* ---- upstream ---- */
-
-void client_dispatch(struct client *c)
-{
-    struct worker *w = c->worker;
-    struct backend *b = c->backend;
-
-    if (!c->pod) {
-        struct pod *p = backend_pick(w, b, c->failed_pod);
-        if (p)
-            c->pod = pod_ref(p);
-    }
-    if (c->pod) {
-        struct upstream *u = upstream_take(w, c->pod);
-        if (u)
-            client_activate(c, u);
-        else
-            upstream_connect(c);
-        return;
-    }
-    c->state = CLIENT_WAIT;
-    if (!backend_wait(w, b, c))
-        routing_refuse_full(c);
-    else
-        backend_serve(w, b); /* a slot may have come free just before the bit was set */
-}
-
-void client_activate(struct client *c, struct upstream *u)
-{
-    c->up = u;
-    u->client = c;
-    u->got_bytes = u->final_head = u->complete = u->switched = false;
-    c->state = CLIENT_ACTIVE;
-    if (c->is_head)
-        h1_expect_head(u->parser);
-    if (c->feeding)
-        return; /* goes out with the body that may be in this very read */
-    struct iovec iov[2] = {{c->up_head.p, c->up_head.n}, {c->up_body.p, c->up_body.n}};
-    c->head_unsent = false;
-    if (!u->reused)
-        c->body_lost = true;
-    ssize_t left = conn_write(u->conn, iov, c->up_body.n ? 2 : 1);
-    if (c->body_lost)
-        buf_done(&c->up_body);
-    if (left <= LIMIT_CONN_OUT)
-        client_resume(c);
-}
+/* ---- the request's bytes ---- */
 
 static void pause_reading(struct client *c)
 {
     c->reading_paused = true;
     conn_read_stop(c->conn);
 }
-
-void client_connect_failed(struct client *c, const struct err *why)
-{
-    const struct settings *s = backend_settings(c->backend, c->worker);
-    int64_t now = loop_now_ns(c->worker->loop);
-    struct pod *p = steal(&c->pod);
-    char body[ERR_MSG_MAX + 2];
-
-    backend_release(c->worker, c->backend, p);
-    c->failed_pod = p; /* only compared */
-    pod_unref(p);
-    if (c->first_failure_ns == 0)
-        c->first_failure_ns = now;
-    c->attempts++;
-    if (now - c->first_failure_ns > RETRY_FOR_NS) {
-        snprintf(body, sizeof(body), "%s\n", why->msg);
-        client_reply(c, 503, "Retry-After: 1\r\n", body);
-        return;
-    }
-    c->state = CLIENT_WAIT;
-    /* Another pod at once; the same ones after a pause, which new endpoints end. */
-    if (s && c->attempts < s->n_pods)
-        c->retry_ns = 0;
-    else
-        c->retry_ns = now + (10LL << (c->attempts < 6 ? c->attempts : 6)) * NS_PER_MS;
-    if (!backend_wait(c->worker, c->backend, c)) {
-        routing_refuse_full(c);
-        return;
-    }
-    client_arm(c);
-    backend_serve(c->worker, c->backend);
-}
-
-/* ---- the request's bytes ---- */
 
 static void begin_output(struct client *c)
 {
@@ -553,7 +402,7 @@ void client_new(struct door *d, struct conn *conn)
     c->door = d;
     c->conn = conn;
     c->parser = h1_new(H1_REQUEST, &parser_events, c);
-    c->timer = timer_new(w->loop, on_timer, c);
+    c->timer = timer_new(w->loop, client_on_timer, c);
     list_init(&c->waiting);
     buf_init(&c->in, SIZE_MAX / 2); /* reading pauses above PIPELINED_MAX */
     buf_init(&c->up_head, 2 * LIMIT_HTTP_HEAD);

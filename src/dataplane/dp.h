@@ -268,6 +268,7 @@ void client_end_request(struct client *c); /* gives back queue place, slot and c
 void client_resume(struct client *c);      /* the upstream takes data again */
 void client_drain(struct client *c);       /* closes it if idle */
 void client_arm(struct client *c);
+void client_on_timer(void *ctx);
 void client_flush_up(struct client *c); /* worker.out to the upstream */
 
 /* ---- upstream connections (worker) ---- */

@@ -59,6 +59,15 @@ static void give_up(struct connecting *k)
     k->shaking = NULL;
 }
 
+/* The loop is being freed and has dropped the handles: nobody is told any more. */
+static void abandon(struct connecting *k)
+{
+    k->over = true;
+    k->limit = NULL;
+    k->trying = NULL;
+    release(k);
+}
+
 static void finish(struct connecting *k, struct conn *c)
 {
     if (k->over)
@@ -122,6 +131,8 @@ static void on_connect(uv_connect_t *req, int status)
     k->pins--;
     if (k->over) {
         release(k);
+    } else if (status == UV_ECANCELED) {
+        abandon(k);
     } else if (status == 0) {
         connected(k);
     } else {
@@ -174,6 +185,8 @@ static void on_found(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
     k->found = k->at = res;
     if (k->over) {
         release(k);
+    } else if (k->loop->closed) {
+        abandon(k);
     } else if (status < 0 || !res) {
         fail_with(k, -EHOSTUNREACH, status < 0 ? uv_strerror(status) : "the name has no address");
         finish(k, NULL);
@@ -205,6 +218,8 @@ static void begin(void *arg)
     k->pins--;
     if (k->over)
         release(k);
+    else if (k->loop->closed)
+        abandon(k);
     else if (k->unix_path)
         start_pipe(k);
     else if (k->is_numeric)

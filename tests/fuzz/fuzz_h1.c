@@ -13,6 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define STORY_MAX (16 * 1024 * 1024)
 
+static bool upgrade, tunnel; /* the head asked for one; its message is over */
+
 static void must(bool ok)
 {
     if (!ok)
@@ -63,6 +65,7 @@ static int on_head(void *ctx, struct h1_head *h)
     for (size_t i = 0; i < h->headers.n; i++)
         must(is_token(h->headers.h[i].name) && is_clean(h->headers.h[i].value));
     check_framing(h);
+    upgrade = h->upgrade;
     buf_init(&out, STORY_MAX);
     if (h->method.n)
         must(h1_write_request(&out, h->method, h->target, &h->headers) == 0);
@@ -82,7 +85,9 @@ static int on_body(void *ctx, const char *p, size_t n)
 
 static int on_done(void *ctx)
 {
-    return buf_addz(ctx, "[done]");
+    tunnel = upgrade;
+    buf_addz(ctx, "[done]");
+    return tunnel;
 }
 
 static const struct h1_events events = {on_head, on_body, on_done};
@@ -95,6 +100,7 @@ static ssize_t tell(const uint8_t *data, size_t size, size_t step, struct buf *s
     size_t at = size > 0 ? 1 : 0;
     ssize_t r = 0;
 
+    upgrade = tunnel = false;
     if (how & 2)
         h1_expect_head(p);
     while (at < size) {
@@ -108,8 +114,9 @@ static ssize_t tell(const uint8_t *data, size_t size, size_t step, struct buf *s
             break;
         must((size_t)r <= n);
         at += (size_t)r;
-        if ((size_t)r < n)
-            break; /* a tunnel begins */
+        if (tunnel)
+            break; /* what follows is not HTTP */
+        must((size_t)r == n);
         step = step < 64 ? step * 2 + 1 : step;
     }
     if (r >= 0 && at == size && how & 4)

@@ -289,6 +289,19 @@ static void test_connect_cancel(void **state)
     assert_null(client);
 }
 
+/* Attempts that nobody cancelled end with the loop: no callback, no leak. */
+static void test_loop_freed_while_connecting(void **state)
+{
+    struct loop *l = loop_new(NULL);
+    struct connect_opts co = {.host = "127.0.0.1", .port = 1},
+                        name = {.host = "localhost", .port = 1};
+
+    conn_connect(l, &co, connected, NULL);
+    conn_connect(l, &name, connected, NULL);
+    loop_free(l);
+    assert_int_equal(why_closed.code, 0);
+}
+
 static void test_address_in_use(void **state)
 {
     struct err e;
@@ -329,6 +342,7 @@ int main(void)
         T(test_close_inside_callback),
         T(test_connection_refused),
         T(test_connect_cancel),
+        T(test_loop_freed_while_connecting),
         T(test_address_in_use),
         T(test_name_is_resolved),
     };
