@@ -97,7 +97,7 @@ struct loop *loop_new(struct err *e)
     /* A peer that left shows as EPIPE on the write. */
     signal(SIGPIPE, SIG_IGN);
     pthread_mutex_init(&l->lock, NULL);
-    l->owner = pthread_self();
+    atomic_store(&l->owner, pthread_self());
     l->read_buf = xmalloc(LOOP_READ_BUFFER);
     init_handles(l);
     return l;
@@ -121,7 +121,7 @@ void loop_free(struct loop *l)
 {
     if (!l)
         return;
-    l->owner = pthread_self();
+    atomic_store(&l->owner, pthread_self());
     while (run_posted(l) || l->deferred.n > 0)
         run_deferred(l);
     pthread_mutex_lock(&l->lock);
@@ -151,7 +151,7 @@ void loop_free(struct loop *l)
 
 void loop_run(struct loop *l)
 {
-    l->owner = pthread_self();
+    atomic_store(&l->owner, pthread_self());
     l->running = true;
     while (!atomic_exchange(&l->stop, false))
         uv_run(&l->uv, UV_RUN_DEFAULT);
@@ -206,7 +206,7 @@ void loop_defer(struct loop *l, void (*fn)(void *arg), void *arg)
 
 bool loop_is_current(struct loop *l)
 {
-    return pthread_equal(l->owner, pthread_self());
+    return pthread_equal(atomic_load(&l->owner), pthread_self());
 }
 
 struct work {

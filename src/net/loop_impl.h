@@ -36,9 +36,9 @@ struct loop {
     uv_idle_t no_sleep; /* active while deferred calls wait: the poll must not block */
     bool now_known, running;
     int64_t now_ns;
-    pthread_t owner;
-    char *read_buf;  /* one for all connections: data is handed on before the next read */
-    char *plain_buf; /* the same for decrypted data; made at first use */
+    _Atomic(pthread_t) owner; /* asked for by any thread */
+    char *read_buf;           /* one for all connections: data is handed on before the next read */
+    char *plain_buf;          /* the same for decrypted data; made at first use */
     struct loop_calls deferred;
     pthread_mutex_t lock; /* guards posted, closed */
     struct loop_calls posted;
