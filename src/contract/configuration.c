@@ -6,15 +6,31 @@
 #include "contract/names.h"
 #include "contract/validate.h"
 
+/*
+ * Clients send lists whole, without the defaults that the stored one has. If the template with its
+ * defaults is the old template, nothing was changed and it takes the old one's form; otherwise it
+ * stays as written.
+ */
+static void undo_phantom_change(const struct default_ctx *d)
+{
+    yyjson_mut_val *copy = yyjson_mut_val_mut_copy(d->m->d, jm_get(d->m->root, "spec", "template"));
+
+    default_revision_spec(d->m, jm_get(copy, "spec"), d->cfg, true);
+    _cleanup_jdoc_ yyjson_doc *full = yyjson_mut_val_imut_copy(copy, NULL);
+    if (json_equal(yyjson_doc_get_root(full), jget(kobj_root(d->old), "spec", "template")))
+        jm_set(KM(d->m), copy, "spec", "template");
+}
+
 void template_default(const struct default_ctx *d)
 {
     const char *name = jm_get_str(d->m->root, "spec", "template", "metadata", "name");
     const char *old = jget_str(kobj_root(d->old), "spec", "template", "metadata", "name");
-    yyjson_mut_val *spec = jm_get(d->m->root, "spec", "template", "spec");
 
     if (name && name[0] && streq(name, old))
-        return;
-    default_revision_spec(d->m, spec, d->cfg, d->old == NULL);
+        undo_phantom_change(d);
+    else
+        default_revision_spec(d->m, jm_get(d->m->root, "spec", "template", "spec"), d->cfg,
+                              d->old == NULL);
 }
 
 bool has_owner(yyjson_val *root)

@@ -114,7 +114,7 @@ static void write_verdict(const struct class_seam *seam, const struct reconcile_
     for (char *const *k = seam->classes; *k; k++)
         buf_addf(&known, "%s%s", known.n ? ", " : "", *k);
     _cleanup_free_ char *text =
-        xasprintf("No plugin runs for the class \"%s\" (annotation %s); running: %s.", class,
+        xasprintf("No plugin runs for the class \"%s\" (annotation %s); running: %s", class,
                   seam->annotation, known.n ? buf_z(&known) : "none");
     cs_begin(&c, seam->set, rc->obj, rc->now_ns);
     if (seam->also)

@@ -17,11 +17,17 @@ static void mark_exit(struct cond *c, yyjson_val *terminated)
 {
     const char *message = or_empty(jget_str(terminated, "message"));
     long long code = jget_int(terminated, 0, "exitCode");
+    size_t n = strlen(message);
     char reason[32];
 
     snprintf(reason, sizeof(reason), "ExitCode%lld", code);
-    cs_false(c, COND_CONTAINER_HEALTHY, reason, "Container failed with: %s",
-             code == 0 && !message[0] ? "container exited with no error" : message);
+    while (n && (message[n - 1] == '\n' || message[n - 1] == ' '))
+        n--;
+    if (code == 0 && n == 0)
+        cs_false(c, COND_CONTAINER_HEALTHY, reason,
+                 "Container failed with: container exited with no error");
+    else
+        cs_false(c, COND_CONTAINER_HEALTHY, reason, "Container failed with: %.*s", (int)n, message);
 }
 
 void revision_mark_pod(struct cond *c, const struct kobj *pod, bool timed_out,

@@ -167,6 +167,12 @@ static void test_secure_defaults(void **state)
 #define NOTES(who, last)                                                                           \
     "'serving.knative.dev/creator':'" who "','serving.knative.dev/lastModifier':'" last "'"
 
+#define STORED                                                                                     \
+    "{'metadata':{'name':'s'},'spec':{'template':{'metadata':{'name':'s-a'},'spec':{"              \
+    "'timeoutSeconds':300,'containerConcurrency':0,'enableServiceLinks':false,'containers':[{"     \
+    "'image':'foo','name':'user-container','readinessProbe':{'tcpSocket':{'port':0},"              \
+    "'successThreshold':1}}]}}}}"
+
 static void test_services(void **state)
 {
     struct contract_config *c = contract_config_new("cluster.local");
@@ -178,9 +184,14 @@ static void test_services(void **state)
           SVC(NOTES("bob", "bob"), "'name':'s-a'", "foo"), notes, "{" NOTES("bob", "ann") "}");
     check(&KR_KSERVICE, c, SVC("", "", "foo"), NULL, ONE("traffic"),
           "[{'latestRevision':true,'percent':100}]");
-    /* a revision name that stays keeps the template as it was written */
-    check(&KR_KSERVICE, c, SVC("", "'name':'s-a'", "foo"), SVC("", "'name':'s-a'", "foo"),
-          JPATH("spec", "template", "spec"), "{'containers':[{'image':'foo'}]}");
+    /* a revision name that stays keeps the template as it was written, unless only defaults are
+     * missing */
+    check(&KR_KSERVICE, c, SVC("", "'name':'s-a'", "bar"), SVC("", "'name':'s-a'", "foo"),
+          JPATH("spec", "template", "spec"), "{'containers':[{'image':'bar'}]}");
+    check(&KR_KSERVICE, c, SVC("", "'name':'s-a'", "foo"), STORED,
+          JPATH("spec", "template", "spec", "containers"),
+          "[{'image':'foo','name':'user-container','readinessProbe':{'tcpSocket':{'port':0},'"
+          "successThreshold':1}}]");
     check(&KR_ROUTE, c,
           "{'metadata':{'name':'r'},'spec':{'traffic':[{'revisionName':'x','percent':1},{}]}}",
           NULL, ONE("traffic"),

@@ -79,7 +79,7 @@ static void test_nobody_answers(void **state)
     assert_string_equal(
         table_message(&f.t, &KR_PODAUTOSCALER, "pa", "Ready"),
         "No plugin runs for the class \"nobody\" (annotation autoscaling.knative.dev/class); "
-        "running: kpa.autoscaling.knative.dev, other.");
+        "running: kpa.autoscaling.knative.dev, other");
     table_apply(&f.t);
     assert_string_equal(run(&f), "");
     end(&f);
