@@ -66,23 +66,23 @@ static int nibble(char c)
 
 static int continue_parse(struct str query, struct api_query *q, struct api_status *st)
 {
-    _cleanup_free_ char *t = http_query_get(query, "continue");
+    static const char why[] = "continue key is not valid: it is not one that this server gave";
+    _cleanup_free_ char *t = http_query_get(query, "continue"), *key = NULL;
     size_t n = t ? strlen(t) : 0;
 
     if (!n)
         return 0;
     if (n % 2 || n > 4096)
-        return api_fail_bad(st, "continue key is not valid: it is not one that this server gave");
-    q->after = xmalloc(n / 2 + 1);
+        return api_fail_bad(st, "%s", why);
+    key = xcalloc(n / 2 + 1, 1);
     for (size_t i = 0; i < n; i += 2) {
         int hi = nibble(t[i]), lo = nibble(t[i + 1]);
 
         if (hi < 0 || lo < 0 || !(hi | lo))
-            return api_fail_bad(st,
-                                "continue key is not valid: it is not one that this server gave");
-        q->after[i / 2] = (char)(hi << 4 | lo);
+            return api_fail_bad(st, "%s", why);
+        key[i / 2] = (char)(hi << 4 | lo);
     }
-    q->after[n / 2] = '\0';
+    q->after = steal(&key);
     return 0;
 }
 
