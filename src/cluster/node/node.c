@@ -265,7 +265,7 @@ static void stop_poll(void *ctx)
 {
     struct node *n = ctx;
     int64_t now = clock_mono_ns();
-    if (n->live_pods == 0 || now >= n->stop_deadline_ns + AFTER_KILL_NS) {
+    if (n->live_pods + n->requests == 0 || now >= n->stop_deadline_ns + AFTER_KILL_NS) {
         timer_stop(n->housekeeping);
         n->stopped(n->stopped_ctx);
         return;
@@ -327,6 +327,8 @@ void node_free(struct node *n)
         http_client_free(n->http);
     if (n->tls)
         tls_client_free(n->tls);
+    if (n->cgroup_parent[0])
+        cgroup_remove(n->cgroups, n->cgroup_parent); /* stays while containers are left running */
     ipam_free(n->ipam);
     map_free(n->pods);
     free((char *)n->o.bridge);

@@ -37,6 +37,7 @@ struct node {
     struct tls_client *tls; /* probes: does not verify */
     struct map *pods;       /* uid -> struct pod */
     size_t live_pods;       /* also those that are out of the table and held */
+    int requests;           /* about the Node object, running */
     struct timer *reaper, *housekeeping;
     pid_t unclaimed; /* a dead child nobody has come for yet, and for how long */
     int unclaimed_for;

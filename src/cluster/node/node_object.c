@@ -76,6 +76,8 @@ static void set_info(yyjson_mut_doc *d, yyjson_mut_val *status)
 
 static void status_written(void *ctx, const struct kube_status *st, struct str body)
 {
+    struct node *n = ctx;
+    n->requests--;
     if (st->err.code)
         log_warn("node", "writing the node's status: %s", st->err.msg);
 }
@@ -98,12 +100,14 @@ static void write_status(struct node *n)
                               .name = n->name,
                               .subresource = "status",
                               .body = {text, size}};
+    n->requests++;
     kube_do(n->client, &rq, status_written, n);
 }
 
 static void created(void *ctx, const struct kube_status *st, struct str body)
 {
     struct node *n = ctx;
+    n->requests--;
     if (!st->err.code || kube_is_exists(st)) {
         write_status(n);
         return;
@@ -127,5 +131,6 @@ void node_heartbeat(struct node *n)
     size_t size;
     _cleanup_free_ char *text = kmut_text(m, &size);
     struct kube_request rq = {.verb = KUBE_CREATE, .res = &KR_NODE, .body = {text, size}};
+    n->requests++;
     kube_do(n->client, &rq, created, n);
 }

@@ -403,6 +403,8 @@ static void test_adoption(void **state)
     rig_wait(&rig, orphan_dead, "old");
     kill(pid, SIGKILL);
     rig_wait(&rig, says_unknown, "old");
+    _cleanup_free_ char *layer = xasprintf("/tmp/nonagon-node-layer-%d", child);
+    files_remove(layer);
 }
 
 int main(void)
