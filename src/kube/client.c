@@ -174,6 +174,14 @@ static void fail_late(void *arg)
     on_done(arg, &closed, 0, STR(""));
 }
 
+/* Without the query, which says nothing to people. */
+static size_t path_length(struct str path)
+{
+    size_t at;
+
+    return str_find(path, '?', &at) ? at : path.n;
+}
+
 static void run(struct kube_client *c, const struct transport_call *call, kube_done_fn *done,
                 void *ctx)
 {
@@ -182,7 +190,8 @@ static void run(struct kube_client *c, const struct transport_call *call, kube_d
 
     r->done = done;
     r->ctx = ctx;
-    r->what = xasprintf(STR_FMT " " STR_FMT, STR_ARG(call->method), STR_ARG(call->path));
+    r->what = xasprintf(STR_FMT " %.*s", STR_ARG(call->method), (int)path_length(call->path),
+                        call->path.p);
     list_push_back(&c->requests, &r->node);
     if (c->closing)
         loop_defer(c->loop, fail_late, r);

@@ -20,7 +20,7 @@ struct informer {
     struct cache *cache;
     struct reflector *reflector;
     VEC(struct handler) handlers;
-    bool synced;
+    bool synced, selected;
     bool late, failing; /* made after the start; its list does not succeed */
 };
 
@@ -188,6 +188,7 @@ static struct informer *informer_of(struct manager *m, const struct kube_resourc
     in->m = m;
     in->res = r;
     in->late = m->started;
+    in->selected = label_selector || field_selector;
     in->cache = cache_new(r);
     in->reflector = reflector_new(&(struct reflector_opts){.client = m->client,
                                                            .res = r,
@@ -226,8 +227,12 @@ void manager_learn(struct manager *m, const struct kube_resource *r, const struc
 {
     struct informer *in = find(m, r);
 
-    if (in && in->synced)
-        reflector_put(in->reflector, o);
+    if (!in || !in->synced)
+        return;
+    /* Whether a new object is among the selected ones is for the server to say. */
+    if (in->selected && !cache_get(in->cache, kobj_namespace(o), kobj_name(o)))
+        return;
+    reflector_put(in->reflector, o);
 }
 
 void manager_start(struct manager *m)

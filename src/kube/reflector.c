@@ -16,7 +16,7 @@
 
 #define PAGE           500
 #define DELAY_FIRST_MS 10
-#define DELAY_MAX_MS   10000
+#define DELAY_MAX_MS   5000
 #define WATCH_SECONDS  300 /* and up to as many more, so that watches do not end together */
 #define HEALTHY_NS     NS_PER_SEC
 

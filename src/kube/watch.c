@@ -152,7 +152,7 @@ struct kube_watch *kube_watch_start(struct kube_client *c, const struct kube_res
     w->client = c;
     w->events = *ev;
     w->ctx = ctx;
-    w->what = xasprintf("watching %s", path);
+    w->what = xasprintf("watching %.*s", (int)strcspn(path, "?"), path);
     buf_init(&w->line, LINE_MAX_BYTES);
     list_push_back(&c->watches, &w->node);
     w->running = c->transport->ops->call(
