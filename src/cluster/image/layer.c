@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,9 +24,18 @@ struct layer_reader {
     struct digest_sum sum;
     int64_t passed, max_passed; /* bytes of the tar */
     bool too_long;
-    locale_t utf8, before; /* names in tar files are UTF-8, whatever the process's locale is */
+    locale_t before; /* of the thread; 0 while it is not changed */
     char buf[CHUNK];
 };
+
+/* Names in tar files are UTF-8, whatever the process's locale is. Made once, kept for good. */
+static locale_t utf8;
+static pthread_once_t utf8_once = PTHREAD_ONCE_INIT;
+
+static void make_utf8(void)
+{
+    utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
 
 static void reader_free(struct layer_reader *r)
 {
@@ -34,10 +44,8 @@ static void reader_free(struct layer_reader *r)
     if (r->raw)
         archive_read_free(r->raw);
     digest_done(&r->sum);
-    if (r->utf8) {
+    if (r->before)
         uselocale(r->before);
-        freelocale(r->utf8);
-    }
     free(r);
 }
 DEFINE_CLEANUP(struct layer_reader *, reader_free)
@@ -152,9 +160,9 @@ int layer_unpack(const char *tar_path, const char *dir, const struct layer_limit
         return err_sys(e, errno, "cannot open layer \"%s\"", tar_path);
     if (root < 0)
         return err_sys(e, errno, "cannot open directory \"%s\" to unpack a layer into", dir);
-    r->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-    if (r->utf8)
-        r->before = uselocale(r->utf8);
+    pthread_once(&utf8_once, make_utf8);
+    if (utf8)
+        r->before = uselocale(utf8);
     /* Headers and padding take at most this much beside the content, unless someone tries to be
      * clever. */
     r->max_passed = lim->max_bytes + lim->max_entries * 4096 + (1 << 20);
