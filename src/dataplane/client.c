@@ -1,7 +1,7 @@
 /*
  * A client connection: reading requests, sending them on their way, giving everything back at their
- * end. One request is under way at a time; what a client sends beyond it waits in `in`, so pipelined
- * requests are answered in order. The parser stops at the end of each request.
+ * end. One request is under way at a time; what a client sends beyond it waits in `in`, so
+ * pipelined requests are answered in order. The parser stops at the end of each request.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -171,8 +171,15 @@ static void keep_for_replay(struct client *c, const char *p, size_t n)
 
 static void hold_piece(struct client *c, const char *p, size_t n)
 {
+    size_t before = c->up_body.n;
+
     keep_piece(c, p, n);
-    if (c->up_body.n > LIMIT_QUEUE_BODY && !c->reading_paused)
+    if (c->in_queue) {
+        c->queued_bytes += c->up_body.n - before;
+        c->worker->queued_bytes += c->up_body.n - before;
+    }
+    if ((c->up_body.n > LIMIT_QUEUE_BODY || c->worker->queued_bytes > LIMIT_QUEUE_BYTES) &&
+        !c->reading_paused)
         pause_reading(c);
 }
 

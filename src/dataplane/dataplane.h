@@ -10,6 +10,10 @@
  * headers match -> weighted split -> backend (a revision) -> if no endpoint is ready the request waits in the revision's
  * bounded queue and on_arrival is told -> an endpoint with a free slot (containerConcurrency per pod, least loaded) ->
  * streaming both ways -> slot freed.
+ *
+ * A limit of time that passes before the answer has begun is answered 504 "request timeout"; after that the connection is
+ * cut. A request that found no pod and carries "X-Nonagon-Server-Timing: 1" gets a Server-Timing field: queue is its whole
+ * wait; decide, create, start and ready are its parts. Spoken is HTTP/1.1 on both sides; trailers are dropped.
  */
 #ifndef NONAGON_DATAPLANE_H
 #define NONAGON_DATAPLANE_H

@@ -26,7 +26,7 @@ struct h1_head {
     bool has_body;     /* a body follows (chunked, length > 0, or until close for responses) */
     bool upgrade;      /* Connection: upgrade with an Upgrade field, or CONNECT */
     bool expect_continue;
-    struct http_headers headers; /* slices into parser memory, valid until on_done or the next head */
+    struct http_headers headers; /* slices into parser memory, valid until on_done has returned */
 };
 
 struct h1_events {
@@ -42,7 +42,8 @@ void h1_free(struct h1_parser *p);
 void h1_reset(struct h1_parser *p); /* ready for a new connection */
 /*
  * Consumes bytes. Returns how many were used: all of them, or fewer after a callback stopped it or an
- * upgrade head was seen (the rest is the tunnel's). Negative with an error: -EINVAL malformed (answer 400),
+ * upgrade head was seen (the rest is the tunnel's; feeding it on means that the upgrade was declined and it is
+ * HTTP after all). Negative with an error: -EINVAL malformed (answer 400),
  * -E2BIG head too large (answer 431). After an error the parser accepts nothing more until h1_reset.
  */
 ssize_t h1_feed(struct h1_parser *p, const char *buf, size_t n, struct err *e);

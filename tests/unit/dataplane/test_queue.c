@@ -72,6 +72,33 @@ static void test_from_zero(void **state)
     assert_int_equal(s.in_flight, 0);
 }
 
+/* A body beyond what is kept waits with its sender and arrives whole. */
+static void test_big_body_from_zero(void **state)
+{
+    enum { N = 2 * 1024 * 1024 };
+    _cleanup_free_ char *big = xmalloc(N + 1);
+    int c = rig_dial(EXTERNAL);
+
+    memset(big, 'b', N);
+    memcpy(big + N - 3, "END", 4);
+    pid_t writer = fork();
+    if (writer == 0) {
+        send_z(
+            c,
+            "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n");
+        send_z(c, big);
+        send_z(c, "\r\n0\r\n\r\n");
+        _exit(0);
+    }
+    rig_wait_arrivals(2);
+    rig_backend((struct rig_backend){.revision = "rev", .ports = {port}});
+    int u = pod_accept(pod);
+    expect(u, "END\r\n");
+    assert_true(seen.n > N);
+    pod_answer(u, "all of it");
+    expect(c, "all of it");
+}
+
 static void test_client_leaves_the_queue(void **state)
 {
     int c = rig_dial(EXTERNAL);
@@ -320,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_from_zero),
+        T(test_big_body_from_zero),
         T(test_client_leaves_the_queue),
         T(test_queue_from_zero_is_bounded),
         T(test_removed_revision_answers),

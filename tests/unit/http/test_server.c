@@ -82,7 +82,6 @@ static int set_up(void **state)
     return 0;
 }
 
-
 static void stop(void *ctx)
 {
     shut = true;
