@@ -97,6 +97,27 @@ def test_create_and_conflict_messages(api):
     assert "the server doesn't have a resource type" in done.stderr
 
 
+def test_generators(api):
+    """These send protobuf."""
+    api.kubectl("create", "namespace", "made")
+    k = ["-n", "made"]
+    api.kubectl("create", "configmap", "cm", "--from-literal=a=b", *k)
+    api.kubectl("create", "secret", "generic", "s", "--from-literal=u=hello", *k)
+    api.kubectl("create", "serviceaccount", "robot", *k)
+    api.kubectl("create", "deployment", "web", "--image=nginx:1", "--replicas=3", "--port=80", *k)
+    api.kubectl("create", "service", "clusterip", "svc", "--tcp=80:8080", *k)
+    api.kubectl("expose", "deployment", "web", "--port=80", *k)
+    api.kubectl("run", "one", "--image=busybox", "--env=A=B", "--labels=x=z", *k)
+    assert api.ok("GET", "/api/v1/namespaces/made/configmaps/cm")["data"] == {"a": "b"}
+    assert api.ok("GET", "/api/v1/namespaces/made/secrets/s")["data"] == {"u": "aGVsbG8="}
+    spec = api.ok("GET", "/apis/apps/v1/namespaces/made/deployments/web")["spec"]
+    assert spec["replicas"] == 3 and spec["template"]["spec"]["containers"][0]["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
+    assert api.ok("GET", "/api/v1/namespaces/made/services/svc")["spec"]["ports"][0]["targetPort"] == 8080
+    spec = api.ok("GET", "/api/v1/namespaces/made/pods/one")["spec"]
+    assert spec["containers"][0]["env"] == [{"name": "A", "value": "B"}] and spec["restartPolicy"] == "Always"
+    api.kubectl("delete", "deployment/web", "svc/svc", "svc/web", "pod/one", "cm/cm", *k)
+
+
 def test_get_forms(api):
     out = api.kubectl("get", "pods", "once").stdout.splitlines()
     assert out[0].split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]

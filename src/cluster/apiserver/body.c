@@ -5,8 +5,11 @@
  */
 #include "json/yaml.h"
 
+#include <errno.h>
+
 #include "base/limits.h"
 #include "cluster/apiserver/core.h"
+#include "cluster/apiserver/protobuf.h"
 #include "cluster/apiserver/tree.h"
 
 typedef yyjson_doc *decode_fn(const char *p, size_t n, struct err *e);
@@ -17,6 +20,7 @@ static const struct {
     {"application/json", json_parse},
     {"", json_parse},
     {"application/yaml", yaml_parse},
+    {"application/vnd.kubernetes.protobuf", protobuf_decode},
 };
 
 static decode_fn *decoder(struct str type)
@@ -93,12 +97,22 @@ struct kmut *decode_body(const struct api_request *r, bool optional, struct api_
     if (!decode) {
         api_fail(st, 415, "UnsupportedMediaType",
                  "the body of the request was in an unknown format (" STR_FMT
-                 ") - accepted media types include: application/json, application/yaml",
+                 ") - accepted media types include: application/json, application/yaml, "
+                 "application/vnd.kubernetes.protobuf",
                  STR_ARG(type));
+        return NULL;
+    }
+    if (decode == protobuf_decode && streq(r->path.sub, "status")) {
+        api_fail(st, 415, "UnsupportedMediaType",
+                 "the status subresource is not understood in protobuf: send application/json");
         return NULL;
     }
     _cleanup_jdoc_ yyjson_doc *doc = decode(body.p, body.n, &e);
 
+    if (!doc && e.code == -ENOTSUP) {
+        api_fail(st, 415, "UnsupportedMediaType", "%s", e.msg);
+        return NULL;
+    }
     if (!doc || !yyjson_is_obj(yyjson_doc_get_root(doc))) {
         api_fail_bad(st, "the object provided is unrecognized: %s",
                      doc ? "it is not a JSON object" : e.msg);
