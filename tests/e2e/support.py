@@ -3,6 +3,7 @@
 Nothing here sleeps a guess: `eventually` polls a condition until a deadline that only a broken product reaches.
 """
 import contextlib
+import ctypes
 import http.client
 import json
 import os
@@ -18,6 +19,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NONAGON = os.environ.get("NONAGON", str(ROOT / "build/nonagon"))
 BUILD = os.environ.get("NONAGON_BUILD", str(ROOT / "build"))
 DEADLINE = float(os.environ.get("NONAGON_TEST_DEADLINE", "90"))
+
+
+def die_with_us():
+    """In a child before it runs its program: it gets SIGTERM when the tests end, however they end."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def free_port():
@@ -54,7 +60,7 @@ class Registry:
             f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {self.dir}/data}}}}\n"
             f"http: {{addr: '{self.host}'}}\n")
         self.process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+                                        stderr=subprocess.DEVNULL, preexec_fn=die_with_us)
         eventually(self.answers, "the registry answers")
 
     def answers(self):
@@ -105,7 +111,7 @@ class Nonagon:
         self.dir.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
             mark = log.tell()
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, preexec_fn=die_with_us)
 
         def ready():
             if self.process.poll() is not None:
