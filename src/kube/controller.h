@@ -23,7 +23,10 @@ struct manager *manager_new(struct loop *l, struct kube_client *client, const ch
 void manager_free(struct manager *m);
 struct kube_client *manager_client(struct manager *m);
 struct loop *manager_loop(struct manager *m);
-/* The shared informer's cache of a resource, made on first use (before or after manager_start). */
+/*
+ * The shared informer's cache of a resource, made on first use. One made after manager_start pauses the reconcilers
+ * until its first list is complete, or until listing has turned out to fail.
+ */
 struct cache *manager_cache(struct manager *m, const struct kube_resource *r);
 /* As above, limited on the server by selectors (given once, at first use; NULL = none). */
 struct cache *manager_cache_selected(struct manager *m, const struct kube_resource *r, const char *label_selector,

@@ -13,7 +13,7 @@ struct recorder *manager_recorder(struct manager *m);
 /* Controllers register themselves. */
 struct manager_member {
     struct list node;
-    void (*ready)(void *self);   /* every informer is synced: work may begin, or go on */
+    void (*ready)(void *self); /* every informer is synced: work may begin, or go on */
     void (*destroy)(void *self);
     void *self;
 };

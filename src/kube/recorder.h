@@ -1,6 +1,6 @@
 /*
- * Events: a repeated one (same object, reason and message) counts up the Event that exists instead of making
- * another; each object has a budget. Fire and forget: a lost event is lost.
+ * Events: a repeated one (same object, reason and message) counts up the Event that exists instead
+ * of making another; each object has a budget. Fire and forget: a lost event is lost.
  */
 #ifndef NONAGON_KUBE_RECORDER_H
 #define NONAGON_KUBE_RECORDER_H

@@ -1,7 +1,7 @@
 /*
- * Keeps a cache equal to what the server has of one resource: list in pages, then watch; a watch that ends is
- * resumed, one that fell too far behind (410) begins with a new list, whose absences become removals. Tries for
- * ever, with back-off. For informers.
+ * Keeps a cache equal to what the server has of one resource: list in pages, then watch; a watch
+ * that ends is resumed, one that fell too far behind (410) begins with a new list, whose absences
+ * become removals. Tries for ever, with back-off. For informers.
  */
 #ifndef NONAGON_KUBE_REFLECTOR_H
 #define NONAGON_KUBE_REFLECTOR_H

@@ -5,7 +5,7 @@
 #include "kube/client.h"
 
 struct transport_call {
-    struct str method, path; /* path with query */
+    struct str method, path;  /* path with query */
     const char *content_type; /* NULL without a body */
     struct str body;
     bool stream; /* no time limit, on_chunk instead of a buffered body */

@@ -1,4 +1,5 @@
-/* The autoscaler's view of config-autoscaler, and what it needs of config-deployment (facts: autoscaling §6). Pure. */
+/* The autoscaler's view of config-autoscaler, and what it needs of config-deployment (facts:
+ * autoscaling §6). Pure. */
 #ifndef NONAGON_PLUGIN_AUTOSCALER_KPA_CONFIG_H
 #define NONAGON_PLUGIN_AUTOSCALER_KPA_CONFIG_H
 

@@ -1,6 +1,6 @@
 /*
- * The decision: signal in, desired scale and excess burst capacity out (facts: autoscaling §7). Pure; the state
- * is the caller's, the clock is given.
+ * The decision: signal in, desired scale and excess burst capacity out (facts: autoscaling §7).
+ * Pure; the state is the caller's, the clock is given.
  */
 #ifndef NONAGON_PLUGIN_AUTOSCALER_KPA_DECIDE_H
 #define NONAGON_PLUGIN_AUTOSCALER_KPA_DECIDE_H
@@ -42,11 +42,13 @@ struct decide_out {
     int excess; /* excess burst capacity */
 };
 
-/* The state of a decider that starts beside `ready` pods: with several it starts in panic, so as not to take them. */
+/* The state of a decider that starts beside `ready` pods: with several it starts in panic, so as
+ * not to take them. */
 void decide_begin(struct decide_state *st, const struct decide_spec *s, int ready, int64_t now_ns);
 void decide_end(struct decide_state *st);
 /* What holds until the first valid decision: desired -1. */
 struct decide_out decide_unknown(const struct decide_spec *s);
-struct decide_out decide(const struct decide_spec *s, struct decide_state *st, const struct decide_in *in);
+struct decide_out decide(const struct decide_spec *s, struct decide_state *st,
+                         const struct decide_in *in);
 
 #endif

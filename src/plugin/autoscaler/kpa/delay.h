@@ -1,4 +1,5 @@
-/* The largest value of the last n slots: what a scale-down waits for (facts: autoscaling §7.4). Pure. */
+/* The largest value of the last n slots: what a scale-down waits for (facts: autoscaling §7.4).
+ * Pure. */
 #ifndef NONAGON_PLUGIN_AUTOSCALER_KPA_DELAY_H
 #define NONAGON_PLUGIN_AUTOSCALER_KPA_DELAY_H
 

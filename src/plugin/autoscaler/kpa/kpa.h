@@ -1,4 +1,5 @@
-/* The kpa class: reconciles PodAutoscalers of class kpa.autoscaling.knative.dev on a manager. See decide.h for the decision. */
+/* The kpa class: reconciles PodAutoscalers of class kpa.autoscaling.knative.dev on a manager. See
+ * decide.h for the decision. */
 #ifndef NONAGON_PLUGIN_AUTOSCALER_KPA_H
 #define NONAGON_PLUGIN_AUTOSCALER_KPA_H
 

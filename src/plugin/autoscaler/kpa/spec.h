@@ -1,4 +1,5 @@
-/* What a PodAutoscaler asks for: annotations over configuration (facts: autoscaling §5, §7.1, §7.2). Pure. */
+/* What a PodAutoscaler asks for: annotations over configuration (facts: autoscaling §5, §7.1,
+ * §7.2). Pure. */
 #ifndef NONAGON_PLUGIN_AUTOSCALER_KPA_SPEC_H
 #define NONAGON_PLUGIN_AUTOSCALER_KPA_SPEC_H
 
@@ -6,7 +7,7 @@
 #include "plugin/autoscaler/kpa/decide.h"
 
 struct kpa_bounds {
-    int64_t min, max;     /* max 0 = no limit; min is 0 while unreachable */
+    int64_t min, max; /* max 0 = no limit; min is 0 while unreachable */
     int64_t initial;
     int64_t retention_ns; /* 0 while unreachable */
     int64_t progress_deadline_ns;

@@ -1,6 +1,7 @@
 /*
- * A ring of one-second buckets and its averages (facts: autoscaling §9). Pure: times are given, in ns of the wall
- * clock. Memory for the buckets is taken with the first sample, so a window that nobody fills costs a few words.
+ * A ring of one-second buckets and its averages (facts: autoscaling §9). Pure: times are given, in
+ * ns of the wall clock. Memory for the buckets is taken with the first sample, so a window that
+ * nobody fills costs a few words.
  */
 #ifndef NONAGON_PLUGIN_AUTOSCALER_SIGNAL_WINDOW_H
 #define NONAGON_PLUGIN_AUTOSCALER_SIGNAL_WINDOW_H
@@ -10,8 +11,8 @@
 #include <stdint.h>
 
 struct window {
-    double *buckets; /* NULL until the first sample */
-    int64_t n;       /* their number */
+    double *buckets;     /* NULL until the first sample */
+    int64_t n;           /* their number */
     int64_t first, last; /* seconds of the first and last sample */
     double total;
 };
