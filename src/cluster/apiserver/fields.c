@@ -201,6 +201,25 @@ void go_value(struct buf *out, const yyjson_mut_val *cv)
     }
 }
 
+bool utf8_valid(const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes, *end = p + n;
+
+    while (p < end) {
+        unsigned char c = *p++;
+        size_t more = c < 0x80 ? 0 : c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+        unsigned low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+        unsigned high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+
+        if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || (size_t)(end - p) < more)
+            return false;
+        for (; more; more--, low = 0x80, high = 0xbf)
+            if (*p < low || *p++ > high)
+                return false;
+    }
+    return true;
+}
+
 size_t path_key(struct field_path *p, const char *key)
 {
     size_t mark = p->b.n;

@@ -61,6 +61,9 @@ void field_duplicate(struct field_errors *f, const char *path, const char *value
 void go_value(struct buf *out, const yyjson_mut_val *v);
 void go_quote(struct buf *out, const char *s);
 
+/* Whether bytes are UTF-8 as JSON demands: shortest forms, no surrogates, at most U+10FFFF. */
+bool utf8_valid(const void *p, size_t n);
+
 /* ---- the place of a walk ---- */
 struct field_path {
     struct buf b;

@@ -30,6 +30,9 @@ static bool split(struct str path, struct parts *out)
         if (!http_unescape(to, &n, false) || memchr(to, '/', n))
             return false;
         to[n] = '\0';
+        for (size_t i = 0; i < n; i++)
+            if ((unsigned char)to[i] < 0x20 || (unsigned char)to[i] >= 0x7f)
+                return false; /* no name in the API has such bytes */
         if (streq(to, ".") || streq(to, ".."))
             return false;
     }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "cluster/apiserver/base64.h"
+#include "cluster/apiserver/fields.h"
 
 #define MAX_DEPTH 32
 
@@ -79,9 +80,9 @@ static size_t left(const struct reader *r)
 
 static yyjson_mut_val *string(struct decode *c, const struct reader *r)
 {
-    yyjson_mut_val *v = yyjson_mut_strncpy(c->d, (const char *)r->p, left(r));
-
-    return memchr(r->p, 0, left(r)) ? NULL : v;
+    if (memchr(r->p, 0, left(r)) || !utf8_valid(r->p, left(r)))
+        return NULL;
+    return yyjson_mut_strncpy(c->d, (const char *)r->p, left(r));
 }
 
 /* ---- the small messages that become scalars ---- */

@@ -159,6 +159,8 @@ int api_fail_too_large_rv(struct api_status *st, uint64_t rv, uint64_t current)
 
 void json_quote(struct buf *out, const char *s)
 {
+    bool valid = utf8_valid(s, strlen(s)); /* a client's bytes may be quoted in a message */
+
     buf_addc(out, '"');
     for (const char *at = s; *at; at++) {
         unsigned char c = (unsigned char)*at;
@@ -169,6 +171,8 @@ void json_quote(struct buf *out, const char *s)
             buf_addz(out, "\\n");
         else if (c < 0x20)
             buf_addf(out, "\\u%04x", c);
+        else if (c >= 0x80 && !valid)
+            buf_addc(out, '?');
         else
             buf_addc(out, *at);
     }

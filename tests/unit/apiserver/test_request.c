@@ -47,6 +47,7 @@ static void test_paths(void **state)
         {"/apis/g/v1/things/a%2Fb", PATH_NONE, "", "", "", "", "", ""},
         {"/apis/g/v1/things/%00", PATH_NONE, "", "", "", "", "", ""},
         {"/apis/g/v1/things/..", PATH_NONE, "", "", "", "", "", ""},
+        {"/apis/g/v1/things/%ff", PATH_NONE, "", "", "", "", "", ""},
         {"/metrics", PATH_NONE, "", "", "", "", "", ""},
     };
 
@@ -173,6 +174,28 @@ static void test_status(void **state)
                         "spec.b: Invalid value: \"q\\\"\": why 1]");
 }
 
+static void test_utf8(void **state)
+{
+    static const char *const good[] = {"",
+                                       "a",
+                                       "\xc3\xa9",
+                                       "\xe2\x82\xac",
+                                       "\xf0\x9f\x98\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {
+        "\x80", "\xc0\x80",         "\xc3",     "\xe0\x80\x80", "\xed\xa0\x80",
+        "\xf5", "\xf4\x90\x80\x80", "\xe2\x82", "\xc3\x28"};
+    _cleanup_buf_ struct buf b = BUF_INIT(100);
+
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        assert_true(utf8_valid(good[i], strlen(good[i])));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_false(utf8_valid(bad[i], strlen(bad[i])));
+    json_quote(&b, "a\xff\n");
+    assert_string_equal(buf_z(&b), "\"a?\\n\"");
+}
+
 static void test_error_bound(void **state)
 {
     _cleanup_errors_ struct field_errors errs = {0};
@@ -189,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_paths),         cmocka_unit_test(test_query),
         cmocka_unit_test(test_query_refused), cmocka_unit_test(test_accept),
         cmocka_unit_test(test_status),        cmocka_unit_test(test_error_bound),
+        cmocka_unit_test(test_utf8),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
