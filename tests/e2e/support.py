@@ -42,7 +42,7 @@ def eventually(check, what, deadline=None):
             if result:
                 return result
             last = result
-        except (AssertionError, OSError, http.client.HTTPException, subprocess.CalledProcessError) as e:
+        except (AssertionError, LookupError, OSError, http.client.HTTPException, subprocess.CalledProcessError) as e:
             last = e
         time.sleep(0.05)
     raise AssertionError(f"not within {deadline or DEADLINE:.0f} s: {what}; last: {last!r}")

@@ -3,9 +3,11 @@ from support import eventually, service
 
 
 def failed(nonagon, name):
+    """The Service's condition that speaks of its revisions, once it and Ready are False. (Ready itself copies whichever
+    of its parts turned False last.)"""
     def check():
-        c = nonagon.condition("ksvc", name)
-        return c if c.get("status") == "False" else None
+        c = nonagon.condition("ksvc", name, "ConfigurationsReady")
+        return c if c.get("status") == nonagon.condition("ksvc", name).get("status") == "False" else None
     return eventually(check, f"{name} fails")
 
 
