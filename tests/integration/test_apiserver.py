@@ -385,12 +385,18 @@ def test_custom_defaults_and_pruning(widgets):
     assert "status" not in doc and doc["metadata"]["generation"] == 1
 
 
+def api_warnings(headers):
+    return [w.split('\\"')[1] for w in headers["Warning"].split("299 - ")[1:]]
+
+
 def test_custom_field_validation(widgets):
     bad = custom("Widget", "strict", spec={"size": 1, "bogus": 1})
     doc = widgets.fails(400, "POST", f"{WIDGETS}?fieldValidation=Strict", bad)
     assert 'strict decoding error: unknown field "spec.bogus"' in doc["message"]
     status, _, headers = widgets.request("POST", f"{WIDGETS}?fieldValidation=Warn", bad)
     assert status == 201 and headers["Warning"] == '299 - "unknown field \\"spec.bogus\\""'
+    bad["metadata"]["name"], bad["spec"]["more"] = "two", 1
+    assert api_warnings(widgets.request("POST", WIDGETS, bad)[2]) == ["spec.bogus", "spec.more"]
     bad["metadata"]["name"] = "ignored"
     assert "Warning" not in widgets.request("POST", f"{WIDGETS}?fieldValidation=Ignore", bad)[2]
 

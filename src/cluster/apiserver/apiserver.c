@@ -7,6 +7,8 @@
 
 #include "cluster/apiserver/core.h"
 
+#define MAX_WARNINGS (16 * 1024) /* of one answer */
+
 struct apiserver *apiserver_new(struct loop *l, const struct apiserver_opts *o, struct err *e)
 {
     struct apiserver *a = xnew(struct apiserver);
@@ -21,7 +23,6 @@ struct apiserver *apiserver_new(struct loop *l, const struct apiserver_opts *o, 
     a->version = xstrdup(o->version ? o->version : "v1.32.0+nonagon-" NONAGON_VERSION);
     a->pod_log = o->pod_log;
     a->pod_log_ctx = o->pod_log_ctx;
-    list_init(&a->requests);
     watchers_init(a);
     a->crds = crd_life_new(a, e);
     a->ips = a->crds ? ip_pool_new(a, e) : NULL;
@@ -162,6 +163,30 @@ static bool has_sub(const struct api_kind *k, const char *sub)
            (streq(sub, "log") && kube_resource_eq(&k->res, &KR_POD));
 }
 
+/* A pod's log belongs to the node agent, which takes the exchange over. */
+static void verb_log(struct api_request *r)
+{
+    _cleanup_free_ char *key = kind_key(&r->kind->res, r->path.ns, r->path.name);
+
+    if (!str_eq(r->method, STR("GET"))) {
+        not_allowed(r);
+        return;
+    }
+    if (!store_get(r->a->store, key)) {
+        api_fail_not_found(&r->st, &r->kind->res, r->path.name);
+        request_fail(r);
+        return;
+    }
+    if (!r->a->pod_log) {
+        not_found(r);
+        return;
+    }
+    struct http_exchange *x = steal(&r->x);
+
+    r->a->pod_log(r->a->pod_log_ctx, x, r->path.ns, r->path.name);
+    request_free(r);
+}
+
 static void on_objects(struct api_request *r)
 {
     const struct api_path *p = &r->path;
@@ -188,30 +213,6 @@ static void on_objects(struct api_request *r)
         on_object(r);
     else
         on_collection(r);
-}
-
-/* A pod's log belongs to the node agent, which takes the exchange over. */
-void verb_log(struct api_request *r)
-{
-    _cleanup_free_ char *key = kind_key(&r->kind->res, r->path.ns, r->path.name);
-
-    if (!str_eq(r->method, STR("GET"))) {
-        not_allowed(r);
-        return;
-    }
-    if (!store_get(r->a->store, key)) {
-        api_fail_not_found(&r->st, &r->kind->res, r->path.name);
-        request_fail(r);
-        return;
-    }
-    if (!r->a->pod_log) {
-        not_found(r);
-        return;
-    }
-    struct http_exchange *x = steal(&r->x);
-
-    r->a->pod_log(r->a->pod_log_ctx, x, r->path.ns, r->path.name);
-    request_free(r);
 }
 
 static int check_user(struct api_request *r)
@@ -253,7 +254,7 @@ void apiserver_handle(void *ctx, struct http_exchange *x)
     r->x = x;
     r->method = http_method(x);
     r->user = xstrdup(http_user(x));
-    list_init(&r->link);
+    r->warnings = BUF_INIT(MAX_WARNINGS);
     api_path_parse(http_path(x), &r->path);
     if (r->path.kind == PATH_VERSION) {
         reply_version(r);

@@ -19,14 +19,7 @@ void port_number_validate(const yyjson_mut_val *v, struct field_path *path, cons
 void protocol_validate(const yyjson_mut_val *port, struct field_path *path,
                        struct field_errors *errs);
 
-/* ---- cluster IPs ---- */
-int service_allocate(struct apiserver *a, struct kmut *o, const yyjson_val *old,
-                     struct field_errors *errs);
-void service_release(struct apiserver *a, const yyjson_mut_val *o, const yyjson_val *old);
-
 /* ---- custom resource definitions ---- */
 #define CRD_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
-int crd_claim_names(struct apiserver *a, struct kmut *o, const yyjson_val *old,
-                    struct field_errors *errs);
 
 #endif

@@ -134,8 +134,8 @@ static void set_ip(struct kmut *o, const char *ip)
     jm_add_str(o->d, jm_get(o->root, "spec", "clusterIPs"), ip);
 }
 
-int service_allocate(struct apiserver *a, struct kmut *o, const yyjson_val *old,
-                     struct field_errors *errs)
+static int service_allocate(struct apiserver *a, struct kmut *o, const yyjson_val *old,
+                            struct field_errors *errs)
 {
     const char *ip = jm_get_str(o->root, "spec", "clusterIP");
     const char *was = jget_str(old, "spec", "clusterIP");
@@ -163,7 +163,7 @@ int service_allocate(struct apiserver *a, struct kmut *o, const yyjson_val *old,
     return 0;
 }
 
-void service_release(struct apiserver *a, const yyjson_mut_val *o, const yyjson_val *old)
+static void service_release(struct apiserver *a, const yyjson_mut_val *o, const yyjson_val *old)
 {
     const char *ip = jm_get_str(o, "spec", "clusterIP");
 

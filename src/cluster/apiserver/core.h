@@ -39,7 +39,6 @@ struct apiserver {
     struct heap deadlines; /* of watchers: the next bookmark or the end */
     struct timer *tick;
     struct shared_frame frame;
-    struct list requests; /* writes in flight */
     struct ip_pool *ips;
     struct crd_life *crds;
 };
@@ -93,7 +92,6 @@ int write_load(struct write *w, const char *ns, const char *name, struct api_sta
 /* ---- a request ---- */
 struct api_request {
     struct apiserver *a;
-    struct list link;
     struct http_exchange *x; /* NULL once the peer left */
     struct api_path path;
     struct api_query q;
@@ -102,6 +100,7 @@ struct api_request {
     struct str method;
     char *user;
     struct api_status st;
+    struct buf warnings; /* the Warning field so far */
     struct write w;
     int ok_code;
 };
@@ -124,7 +123,6 @@ void verb_patch(struct api_request *r);
 void verb_delete(struct api_request *r);
 void verb_delete_collection(struct api_request *r);
 void verb_scale(struct api_request *r);
-void verb_log(struct api_request *r);
 
 /* ---- documents about the API ---- */
 void discovery_reply(struct api_request *r);

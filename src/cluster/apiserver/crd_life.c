@@ -135,8 +135,8 @@ static void crd_validate(const struct kmut *o, const yyjson_val *old, struct fie
     }
 }
 
-int crd_claim_names(struct apiserver *a, struct kmut *o, const yyjson_val *old,
-                    struct field_errors *errs)
+static int crd_claim_names(struct apiserver *a, struct kmut *o, const yyjson_val *old,
+                           struct field_errors *errs)
 {
     const char *group = jm_get_str(o->root, "spec", "group");
     const char *plural = jm_get_str(o->root, "spec", "names", "plural");

@@ -15,7 +15,7 @@ void request_free(struct api_request *r)
     api_status_done(&r->st);
     api_kind_unref(r->kind);
     free(r->user);
-    list_del(&r->link);
+    buf_done(&r->warnings);
     free(r);
 }
 
@@ -85,22 +85,27 @@ static void on_leave(void *ctx)
     r->x = NULL;
 }
 
-/* Texts of warnings may quote a client's words: a header takes printable ASCII only. */
+/*
+ * All warnings travel in one field, separated by commas. Their texts may quote a client's words: a
+ * header takes printable ASCII only.
+ */
 static void warn(void *to, const char *text)
 {
     struct api_request *r = to;
-    _cleanup_buf_ struct buf b = BUF_INIT(4096);
+    size_t before = r->warnings.n;
+    int full = buf_addf(&r->warnings, "%s299 - \"", before ? ", " : "");
 
-    buf_addz(&b, "299 - \"");
-    for (const char *c = text; *c; c++) {
+    for (const char *c = text; *c && full >= 0; c++) {
         if (*c == '"' || *c == '\\')
-            buf_addc(&b, '\\');
-        if (buf_addc(&b, *c >= 0x20 && *c < 0x7f ? *c : ' ') < 0)
-            break;
+            buf_addc(&r->warnings, '\\');
+        full = buf_addc(&r->warnings, *c >= 0x20 && *c < 0x7f ? *c : ' ');
     }
-    buf_addc(&b, '"');
+    if (full < 0 || buf_addc(&r->warnings, '"') < 0) {
+        r->warnings.n = before; /* what does not fit is left out whole */
+        return;
+    }
     if (r->x)
-        http_set_header(r->x, "Warning", buf_z(&b));
+        http_set_header(r->x, "Warning", buf_z(&r->warnings));
 }
 
 void request_begin_write(struct api_request *r)

@@ -12,7 +12,6 @@ void api_status_done(struct api_status *st)
     free(st->group);
     free(st->kind);
     free(st->name);
-    free(st->uid);
     field_errors_done(&st->causes);
     *st = (struct api_status){0};
 }
@@ -62,7 +61,7 @@ int api_fail_bad(struct api_status *st, const char *fmt, ...)
     return -1;
 }
 
-void api_qualified(const struct kube_resource *r, struct buf *out)
+static void api_qualified(const struct kube_resource *r, struct buf *out)
 {
     buf_addz(out, r->plural);
     if (r->group[0])
@@ -212,7 +211,6 @@ static void details_json(const struct api_status *st, struct buf *out)
     member(out, &sep, "name", st->name);
     member(out, &sep, "group", st->group);
     member(out, &sep, "kind", st->kind);
-    member(out, &sep, "uid", st->uid);
     if (st->causes.v.n || st->cause) {
         buf_addf(out, "%s\"causes\":[", sep);
         causes_json(st, out);

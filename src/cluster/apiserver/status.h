@@ -15,7 +15,7 @@ struct api_status {
     int code; /* HTTP status, 0 = nothing failed */
     const char *reason;
     char *message;
-    char *group, *kind, *name, *uid; /* details; kind is the plural, or the Kind for Invalid */
+    char *group, *kind, *name; /* details; kind is the plural, or the Kind for Invalid */
     struct field_errors causes;
     const char *cause; /* one cause without a field ("NamespaceTerminating") */
     int retry_after;
@@ -43,8 +43,6 @@ int api_fail_invalid(struct api_status *st, const struct kube_resource *r, const
 int api_fail_expired(struct api_status *st, uint64_t rv, uint64_t oldest);
 int api_fail_too_large_rv(struct api_status *st, uint64_t rv, uint64_t current);
 
-/* "plural.group", or "plural" for core. */
-void api_qualified(const struct kube_resource *r, struct buf *out);
 /* The Status object as JSON. */
 void api_status_json(const struct api_status *st, struct buf *out);
 void api_status_reply(const struct api_status *st, struct http_exchange *x);

@@ -51,6 +51,11 @@ void cell_str(struct buf *out, const char *s)
         buf_addz(out, "null");
 }
 
+void cell_or(struct buf *out, const char *s, const char *none)
+{
+    cell_str(out, s && *s ? s : none);
+}
+
 void cell_age(struct buf *out, const yyjson_val *obj, int64_t now)
 {
     char age[32];

@@ -21,7 +21,8 @@ void partial_object(struct buf *out, const yyjson_val *obj, bool v1beta1);
 void human_age(const char *stamp, int64_t now, char ret[static 32]);
 
 /* ---- for column functions ---- */
-void cell_str(struct buf *out, const char *s); /* NULL gives null */
+void cell_str(struct buf *out, const char *s);                  /* NULL gives null */
+void cell_or(struct buf *out, const char *s, const char *none); /* none for NULL and "" */
 void cell_age(struct buf *out, const yyjson_val *obj, int64_t now);
 
 extern const struct api_column columns_pod[], columns_service[], columns_deployment[],
