@@ -71,6 +71,10 @@ static bool can_drain(const struct pod *p)
 }
 
 /* ---- removing ---- */
+/*
+ * Not on the worker, where starts would wait behind large trees. Mounts that the worker's namespace
+ * still has beneath go with their directories.
+ */
 static void remove_work(void *arg)
 {
     struct pod *p = arg;
@@ -147,7 +151,7 @@ static void stopping_step(struct pod *p)
         return;
     p->state = POD_REMOVING;
     pod_hold(p);
-    worker_do(p->node->worker, remove_work, removed, p);
+    loop_work(p->node->loop, remove_work, removed, p);
 }
 
 void pod_stop_step(struct pod *p)

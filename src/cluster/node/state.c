@@ -92,6 +92,7 @@ static char *state_text(const struct pod *p)
 }
 
 struct saving {
+    struct pod *pod;
     char *path, *text;
 };
 
@@ -99,6 +100,12 @@ static void save_work(void *arg)
 {
     struct saving *s = arg;
     file_replace(s->path, s->text, strlen(s->text), 0600, NULL);
+}
+
+static void save_done(void *arg)
+{
+    struct saving *s = arg;
+    pod_release(s->pod);
     free(s->path);
     free(s->text);
     free(s);
@@ -107,9 +114,11 @@ static void save_work(void *arg)
 void state_save(struct pod *p)
 {
     struct saving *s = xnew(struct saving);
+    s->pod = p;
+    pod_hold(p);
     s->path = xasprintf("%s/state.json", p->dir);
     s->text = state_text(p);
-    worker_do(p->node->worker, save_work, NULL, s);
+    worker_do(p->node->worker, save_work, save_done, s);
 }
 
 /* ---- reading ---- */
@@ -265,7 +274,12 @@ void state_claim_addresses(struct node *n)
 static void remove_tree_work(void *arg)
 {
     files_remove(arg);
-    free(arg);
+}
+
+/* Large trees take long: not on the worker, where starts would wait behind them. */
+static void remove_tree(struct node *n, const char *folder, const char *name)
+{
+    loop_work(n->loop, remove_tree_work, free, xasprintf("%s/%s/%s", n->data_dir, folder, name));
 }
 
 static void kill_recorded(const yyjson_val *root)
@@ -290,7 +304,7 @@ static void orphan_pod(struct node *n, const char *uid)
     if (jget_bool(root, false, "leased") && ip_parse(jget_str(root, "ip"), &addr))
         ipam_release(n->ipam, addr);
     log_info("node", "removing what is left of a pod that is no more: %s", uid);
-    worker_do(n->worker, remove_tree_work, NULL, xasprintf("%s/pods/%s", n->data_dir, uid));
+    remove_tree(n, "pods", uid);
 }
 
 /* NAMESPACE_NAME_UID */
@@ -298,7 +312,7 @@ static void orphan_log(struct node *n, const char *name)
 {
     const char *uid = strrchr(name, '_');
     if (uid && !map_has(n->pods, uid + 1))
-        worker_do(n->worker, remove_tree_work, NULL, xasprintf("%s/logs/%s", n->data_dir, name));
+        remove_tree(n, "logs", name);
 }
 
 static bool id_known(const struct node *n, const char *id)
