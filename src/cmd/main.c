@@ -1,5 +1,6 @@
 /* Finds the subcommand and runs it. */
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,6 +49,9 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "help";
     const struct command *c;
 
+    /* A heap per thread would keep several times what is in use; a few are enough for the roles. */
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_TRIM_THRESHOLD, 256 * 1024);
     setlocale(LC_ALL, "C.UTF-8");
     signal(SIGPIPE, SIG_IGN);
     if (streq(name, "--version") || streq(name, "-v"))
@@ -58,6 +62,10 @@ int main(int argc, char **argv)
     if (!c) {
         fprintf(stderr, "nonagon: there is no command '%s'. Try `nonagon help`.\n", name);
         return EXIT_USAGE;
+    }
+    if (argc > 2 && (streq(argv[2], "--help") || streq(argv[2], "-h"))) {
+        fputs(c->usage, stdout);
+        return EXIT_SUCCESS;
     }
     return c->run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
 }

@@ -18,6 +18,21 @@ static void on_ready(void *ctx, const struct err *why)
     sem_post(&a->ready);
 }
 
+/* What the HTTP server refuses by itself reaches clients as the Status object that they read. */
+static const char *refusal(int status, const char *why, struct buf *out)
+{
+    const char *reason = status == 413   ? "RequestEntityTooLarge"
+                         : status == 408 ? "Timeout"
+                                         : "BadRequest";
+
+    /* The texts are the server's own and hold nothing that JSON would have to escape. */
+    buf_addf(out,
+             "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+             "\"message\":\"%s%s\",\"reason\":\"%s\",\"code\":%d}\n",
+             status == 413 ? "Request entity too large: " : "", why, reason, status);
+    return "application/json";
+}
+
 static int listen_tls(struct up_api *a, struct loop *l, struct err *e)
 {
     struct http_server_opts o = {
@@ -25,6 +40,7 @@ static int listen_tls(struct up_api *a, struct loop *l, struct err *e)
         .max_body = LIMIT_API_BODY,
         .handler = apiserver_handle,
         .ctx = a->server,
+        .refusal = refusal,
     };
 
     a->http = http_server_new(l, &o, e);

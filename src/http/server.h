@@ -6,6 +6,7 @@
 #ifndef NONAGON_HTTP_SERVER_H
 #define NONAGON_HTTP_SERVER_H
 
+#include "base/buf.h"
 #include "http/exchange.h"
 #include "net/conn.h"
 
@@ -17,6 +18,11 @@ struct http_server_opts {
     uint64_t idle_timeout_ms; /* 0 = 120 s */
     http_handler_fn *handler;
     void *ctx;
+    /*
+     * Writes the body of an answer that the server gives by itself (400, 408, 413, 431) and returns its content
+     * type. NULL: one line of text.
+     */
+    const char *(*refusal)(int status, const char *why, struct buf *out);
 };
 struct http_server;
 struct http_server *http_server_new(struct loop *l, const struct http_server_opts *o, struct err *e);

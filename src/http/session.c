@@ -248,11 +248,18 @@ static void dispatch(struct http_session *k)
 
 static void refuse(struct http_session *k, int status, const char *why)
 {
-    static const char fmt[] = "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nConnection: close\r\n"
-                              "Content-Length: %zu\r\n\r\n%s\n";
+    static const char fmt[] = "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nConnection: close\r\n"
+                              "Content-Length: %zu\r\n\r\n";
+    _cleanup_buf_ struct buf body = BUF_INIT(LIMIT_HTTP_HEAD);
+    const char *type = "text/plain";
 
+    if (k->server->o.refusal)
+        type = k->server->o.refusal(status, why, &body);
+    else
+        buf_addf(&body, "%s\n", why);
     buf_clear(&k->out);
-    buf_addf(&k->out, fmt, status, http_reason(status), strlen(why) + 1, why);
+    buf_addf(&k->out, fmt, status, http_reason(status), type, body.n);
+    buf_add(&k->out, body.p, body.n);
     conn_write1(k->conn, k->out.p, k->out.n);
     session_end(k, conn_close_flush);
 }

@@ -119,7 +119,7 @@ def test_unknown_field_is_named(nonagon, hello):
 
 
 def test_validation_in_upstreams_words(nonagon, hello):
-    m = service("bad", hello)
+    m = service("bad", hello, env={"A": "1"})
     del m["spec"]["template"]["spec"]["containers"][0]["image"]
     bad_apply(nonagon, json.dumps(m), 'admission webhook "validation.webhook.serving.knative.dev" denied the request',
               "missing field(s): spec.template.spec.containers[0].image")

@@ -137,7 +137,7 @@ def test_import_without_a_registry(nonagon, tmp_path):
     from support import NONAGON
     p = subprocess.run([NONAGON, "import", "--data-dir", str(nonagon.dir), str(tar)], capture_output=True, text=True)
     assert p.returncode == 0, p.stderr
-    nonagon.apply(service("imported", "dev.local/imported", env={"TARGET": "Import"}, imagePullPolicy="IfNotPresent"))
+    nonagon.apply(service("imported", "dev.local/imported", env={"TARGET": "Import"}))
     nonagon.wait_ready("ksvc", "imported")
     assert nonagon.call("imported").text.strip() == "Hello Import!"
 

@@ -155,7 +155,7 @@ void openapi_reply(struct api_request *r)
     } else if (r->path.kind == PATH_OPENAPI3_GV) {
         n = group_version(&b, r->a->kinds, r->path.group, r->path.version);
     } else if (accept.n && memmem(accept.p, accept.n, "protobuf", 8)) {
-        type = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+        type = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
         v2_protobuf(&b);
     } else {
         buf_addz(&b, "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Nonagon\",\"version\":"

@@ -29,6 +29,9 @@ int image_ref_parse(const char *text, struct image_ref *ret, struct err *e);
 /* "registry/repository@digest" when a digest is known, else "registry/repository:tag". */
 void image_ref_format(const struct image_ref *r, char *ret, size_t size);
 
+/* A registry that stands for none (kind.local, ko.local, dev.local): its images come by import and are never pulled. */
+bool image_ref_is_local(const struct image_ref *r);
+
 /* ---- credentials ---- */
 struct image_auth { /* tried by registry host; strings borrowed during the call */
     const char *registry, *username, *password;

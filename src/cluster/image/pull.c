@@ -489,9 +489,17 @@ static bool answer_at_once(struct image_store *s, struct image_pull *w, enum ima
     if (image_ref_parse(w->name, ret_ref, &w->err) < 0)
         return true;
     image_ref_format(ret_ref, ret_full, 700);
+    bool local = image_ref_is_local(ret_ref);
+    if (local)
+        policy = IMAGE_NEVER;
     struct image_data *d = policy == IMAGE_ALWAYS ? NULL : store_lookup(s, ret_full);
     if (d)
         w->img = store_image_new(w->name, d);
+    else if (local)
+        err_set(&w->err, -ENOENT,
+                "image \"%s\" is not on this machine, and %s is no registry to pull from; bring it in "
+                "with `nonagon import`",
+                w->name, ret_ref->registry);
     else if (policy == IMAGE_NEVER)
         err_set(&w->err, -ENOENT,
                 "image \"%s\" is not on this machine and its pull policy is Never; import it, or "

@@ -193,3 +193,9 @@ void image_ref_format(const struct image_ref *r, char *ret, size_t size)
     snprintf(ret, size, "%s/%s%s%s", r->registry, r->repository, r->digest[0] ? "@" : ":",
              r->digest[0] ? r->digest : r->tag);
 }
+
+bool image_ref_is_local(const struct image_ref *r)
+{
+    return streq(r->registry, "kind.local") || streq(r->registry, "ko.local") ||
+           streq(r->registry, "dev.local");
+}
