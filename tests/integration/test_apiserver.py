@@ -202,7 +202,13 @@ def test_cluster_ips(api):
     svc["metadata"]["name"] = "ip"
     del svc["spec"]["clusterIP"]
     svc["spec"]["ports"][0]["port"] = 81
-    assert api.ok("PUT", f"{svcs}/ip", svc)["spec"]["clusterIP"] == ip, "an allocated address is kept"
+    kept = api.ok("PUT", f"{svcs}/ip", svc)
+    assert kept["spec"]["clusterIP"] == ip, "an allocated address is kept"
+    assert api.ok("PUT", f"{svcs}/ip", svc) == kept, "the same again writes nothing"
+    external = {**svc, "spec": {"type": "ExternalName", "externalName": "example.com"}}
+    assert "clusterIP" not in api.ok("PUT", f"{svcs}/ip", external)["spec"]
+    headless = {**svc, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}}
+    assert api.ok("PUT", f"{svcs}/ip", headless)["spec"]["clusterIPs"] == ["None"]
     api.ok("DELETE", f"{svcs}/ip")
     svc["metadata"]["name"], svc["spec"]["clusterIP"] = "same-ip", ip
     assert api.ok("POST", svcs, svc)["spec"]["clusterIP"] == ip, "a freed address can be had"

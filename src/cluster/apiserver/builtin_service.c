@@ -194,6 +194,9 @@ static void cluster_defaults(struct kmut *o, yyjson_mut_val *spec, const yyjson_
         jm_add_str(o->d, jm_arr(o->d, spec, "ipFamilies"), "IPv4");
     if ((!ip || !*ip) && was && !streq(jget_str(old, "spec", "type"), "ExternalName"))
         jm_set_str(o->d, spec, was, "clusterIP"); /* an allocated address is kept */
+    ip = jm_get_str(spec, "clusterIP");
+    if (ip && *ip && !jm_get(spec, "clusterIPs"))
+        jm_add_str(o->d, jm_arr(o->d, spec, "clusterIPs"), ip);
     if (!streq(jm_get_str(spec, "type"), "ClusterIP"))
         tree_default_str(o->d, spec, "externalTrafficPolicy", "Cluster");
 }
