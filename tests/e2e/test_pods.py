@@ -1,5 +1,6 @@
 """What a container gets: environment, configuration, volumes, user, limits, network, DNS; and its logs."""
 import base64
+import os
 import subprocess
 
 
@@ -124,7 +125,7 @@ def test_graceful_stop_lets_the_container_finish(nonagon, busybox):
     nonagon.apply(pod("polite", busybox, "trap 'echo saw TERM; exit 0' TERM; echo up; while true; do sleep 0.1; done"))
     eventually(lambda: "up" in nonagon.kubectl("logs", "polite", check=False).stdout, "it runs")
     follow = subprocess.Popen(["kubectl", "logs", "-f", "polite"], text=True, stdout=subprocess.PIPE,
-                              env={"KUBECONFIG": str(nonagon.kubeconfig), "PATH": "/usr/bin:/bin"})
+                              env=dict(os.environ, KUBECONFIG=str(nonagon.kubeconfig), HOME=str(nonagon.dir)))
     assert follow.stdout.readline().strip() == "up"
     nonagon.kubectl("delete", "pod", "polite")
     assert "saw TERM" in follow.communicate(timeout=60)[0]
