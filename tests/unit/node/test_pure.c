@@ -234,6 +234,9 @@ static void test_isolation(void **state)
     yyjson_doc_free(d);
     assert_null(spec_of("{\"hostNetwork\":true,\"containers\":[{\"name\":\"c\"}]}", &why));
     assert_non_null(strstr(why.msg, "hostNetwork"));
+    assert_null(
+        spec_of("{\"containers\":[{\"name\":\"c\",\"readinessProbe\":{\"grpc\":{}}}]}", &why));
+    assert_non_null(strstr(why.msg, "readinessProbe.grpc"));
 }
 
 static void test_qos(void **state)
