@@ -96,8 +96,10 @@ class Nonagon:
         self.own_dir = data_dir is None
         self.dir = pathlib.Path(data_dir or tempfile.mkdtemp(prefix="nonagon-e2e-"))
         self.http_port, self.api_port = free_port(), free_port()
-        self.bridge, self.subnet = f"nonatest{index}", f"10.22{index}.0.0/16"
-        self.gateway_ip = f"10.22{index}.0.1"
+        # Several runs on one machine keep apart by NONAGON_TEST_NET, the second byte of the first of ten networks.
+        net = int(os.environ.get("NONAGON_TEST_NET", "220")) + index
+        self.bridge, self.subnet = f"nonatest{net}", f"10.{net}.0.0/16"
+        self.gateway_ip = f"10.{net}.0.1"
         self.kubeconfig = self.dir / "kubeconfig"
         self.log = self.dir / "log.txt"
         self.extra = list(extra)

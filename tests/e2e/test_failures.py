@@ -42,7 +42,10 @@ def test_probe_fails(nonagon, hello):
                           readinessProbe={"httpGet": {"path": "/not/there"}, "periodSeconds": 1}))
     c = failed(nonagon, "unready")
     assert c["reason"] == "RevisionFailed"
-    assert "Initial scale was never achieved" in c["message"]
+    # Which of the two speaks first depends on whose deadline fires first; both are upstream's words.
+    assert "Initial scale was never achieved" in c["message"] or "has timed out progressing" in c["message"]
+    available = nonagon.condition("rev", "unready-00001", "ResourcesAvailable")
+    assert (available["status"], available["reason"]) == ("False", "ProgressDeadlineExceeded")
 
 
 def test_fixed_revision_recovers(nonagon, hello, registry):
