@@ -12,7 +12,7 @@ $(BUILD)/build.ninja:
 FORCE:
 
 $(BUILD)/nonagon: $(BUILD)/build.ninja FORCE
-	@ninja -C $(BUILD) nonagon layers >$(BUILD)/make.log || { cat $(BUILD)/make.log; exit 1; }
+	@ninja -C $(BUILD) nonagon layers.stamp symbols.stamp >$(BUILD)/make.log || { cat $(BUILD)/make.log; exit 1; }
 
 deps:
 	tools/install-deps test
