@@ -139,8 +139,8 @@ static int owner_of(struct archive_entry *e, const struct place *p, uid_t *ret_u
 /* Owner first: a change of owner clears setuid bits and capabilities. */
 static int set_metadata(int fd, const struct place *p, struct archive_entry *e, struct err *err)
 {
-    uid_t uid;
-    gid_t gid;
+    uid_t uid = 0;
+    gid_t gid = 0;
 
     if (owner_of(e, p, &uid, &gid, err) < 0)
         return -EBADMSG;
@@ -154,8 +154,8 @@ static int set_metadata(int fd, const struct place *p, struct archive_entry *e, 
 static int set_metadata_nofollow(const struct place *p, struct archive_entry *e, struct err *err)
 {
     struct timespec times[2] = {mtime_of(e), mtime_of(e)};
-    uid_t uid;
-    gid_t gid;
+    uid_t uid = 0;
+    gid_t gid = 0;
 
     if (owner_of(e, p, &uid, &gid, err) < 0)
         return -EBADMSG;
