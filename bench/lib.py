@@ -125,7 +125,7 @@ def hello_binary(directory):
 
 
 @contextlib.contextmanager
-def stage(index=6):
+def stage(index=int(os.environ.get("NONAGON_BENCH_INDEX", "6"))):
     """A registry with the hello image, and a fresh Nonagon."""
     with tempfile.TemporaryDirectory(prefix="nonagon-bench-") as d:
         registry = Registry()
