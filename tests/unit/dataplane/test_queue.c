@@ -267,7 +267,7 @@ static void test_endpoint_that_refuses(void **state)
         pod_answer(pod2, "ok");
         expect(c, "ok");
     }
-    assert_int_equal(dp_endpoint_in_flight(dp, "ns", "rev", "127.0.0.1"), 0);
+    wait_in_flight(0);
 }
 
 static void test_new_endpoints_end_the_pause(void **state)

@@ -237,7 +237,7 @@ static void fill(const char *path)
 static void a_full_disk_fails_writes_until_there_is_space(void **state)
 {
     struct fixture *f = *state;
-    _cleanup_free_ char *large = xmalloc(300000), *ballast = xasprintf("%s/ballast", f->dir);
+    _cleanup_free_ char *large = NULL, *ballast = NULL;
 
     store_close(f->store);
     remove_files(f->path);
@@ -247,6 +247,8 @@ static void a_full_disk_fails_writes_until_there_is_space(void **state)
     open_with(f, 0, 0);
     if (!mounted)
         skip();
+    large = xmalloc(300000);
+    ballast = xasprintf("%s/ballast", f->dir);
     make_large(large, 300000);
     put(f, "/pods/a/kept", 0, "kept");
     fill(ballast);
