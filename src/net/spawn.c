@@ -28,6 +28,16 @@
 #define CLOEXEC_RANGE 4 /* CLOSE_RANGE_CLOEXEC */
 #define DEFAULT_PATH  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+/* For what runs on borrowed memory: a sanitizer would take its doings for the caller's. */
+#define BORROWED __attribute__((no_sanitize("address", "thread", "undefined")))
+
+#ifdef __SANITIZE_THREAD__
+/* The sanitizer's own clone takes the child for a fork, and looks away in the parent from then on.
+ */
+int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+#define clone __clone
+#endif
+
 extern char **environ;
 
 struct plan {
@@ -40,14 +50,14 @@ struct plan {
     int failed_errno;
 };
 
-static int child_fail(struct plan *p, const char *at)
+BORROWED static int child_fail(struct plan *p, const char *at)
 {
     p->failed_errno = errno;
     p->failed_at = at;
     _exit(127);
 }
 
-static void child_signals(struct plan *p)
+BORROWED static void child_signals(struct plan *p)
 {
     struct sigaction dfl = {.sa_handler = SIG_DFL};
 
@@ -56,14 +66,14 @@ static void child_signals(struct plan *p)
     sigprocmask(SIG_SETMASK, &p->mask, NULL);
 }
 
-static void child_descriptors(struct plan *p)
+BORROWED static void child_descriptors(struct plan *p)
 {
     if (dup2(p->in_fd, 0) < 0 || dup2(p->out_fd, 1) < 0 || dup2(p->out_fd, 2) < 0)
         child_fail(p, "redirect its input and output");
     syscall(SYS_close_range, 3U, ~0U, CLOEXEC_RANGE);
 }
 
-static void child_namespaces(struct plan *p)
+BORROWED static void child_namespaces(struct plan *p)
 {
     if (p->o->net_ns_fd > 0 && setns(p->o->net_ns_fd, CLONE_NEWNET) < 0)
         child_fail(p, "enter the network namespace");
@@ -71,7 +81,7 @@ static void child_namespaces(struct plan *p)
         child_fail(p, "enter the mount namespace");
 }
 
-__attribute__((no_sanitize("address", "thread", "undefined"))) static int child_main(void *arg)
+BORROWED static int child_main(void *arg)
 {
     struct plan *p = arg;
     int why = ENOENT;
