@@ -108,6 +108,18 @@ bool z_ends(const char *z, const char *suffix)
     return z && str_ends(str_of(z), str_of(suffix));
 }
 
+void hex_encode(const void *p, size_t n, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *b = p;
+
+    for (size_t i = 0; i < n; i++) {
+        ret[2 * i] = digits[b[i] >> 4];
+        ret[2 * i + 1] = digits[b[i] & 15];
+    }
+    ret[2 * n] = '\0';
+}
+
 uint32_t hash_fnv32(const void *p, size_t n)
 {
     const unsigned char *b = p;

@@ -49,6 +49,9 @@ int str_u64(struct str s, uint64_t *ret);
 bool z_starts(const char *z, const char *prefix);
 bool z_ends(const char *z, const char *suffix);
 
+/* 2 * n lower-case digits, then NUL. */
+void hex_encode(const void *p, size_t n, char *ret);
+
 /* FNV-1a; stable across runs and machines. */
 uint32_t hash_fnv32(const void *p, size_t n);
 uint64_t hash_fnv64(const void *p, size_t n);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "cluster/image/image.h"
@@ -15,9 +16,12 @@ struct resolution {
 
 typedef VEC(struct image_auth) auth_vec;
 
-/* Secrets hold base64; OpenSSL's decoder wants whole quadruples, which the API server has checked.
- */
-static char *secret_data(const struct kobj *secret, const char *key);
+static char *secret_data(const struct kobj *secret, const char *key)
+{
+    const char *text = jget_str(kobj_root(secret), "data", key);
+
+    return text ? base64_decode(text, strlen(text), NULL) : NULL;
+}
 
 static void add_secret(struct manager *m, const char *ns, const char *name, auth_vec *out)
 {
@@ -90,37 +94,4 @@ struct digest_resolver up_digest_resolver(struct manager *m)
     manager_cache(m, &KR_SECRET);
     manager_cache(m, &KR_SERVICEACCOUNT);
     return (struct digest_resolver){resolve, m};
-}
-
-static int decode6(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-static char *secret_data(const struct kobj *secret, const char *key)
-{
-    const char *text = jget_str(kobj_root(secret), "data", key);
-    size_t n = 0;
-    unsigned acc = 0;
-    int bits = 0;
-
-    if (!text)
-        return NULL;
-    char *out = xmalloc(strlen(text) + 1);
-    for (; decode6(*text) >= 0; text++) {
-        acc = acc << 6 | (unsigned)decode6(*text);
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            out[n++] = (char)(acc >> bits & 0xff);
-        }
-    }
-    out[n] = '\0';
-    return out;
 }

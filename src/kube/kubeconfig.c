@@ -6,11 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "json/yaml.h"
@@ -42,24 +42,6 @@ char *kube_read_file(const char *path, struct err *e)
     return buf_steal(&b, NULL);
 }
 
-static char *decode_base64(const char *text, struct err *e)
-{
-    size_t n = strlen(text);
-    unsigned char *out = xmalloc(n + 4);
-    int got = EVP_DecodeBlock(out, (const unsigned char *)text, (int)n);
-
-    if (n % 4 || got < 0) {
-        free(out);
-        err_set(e, -EINVAL, "not valid base64");
-        return NULL;
-    }
-    /* EVP counts the padding as bytes. */
-    for (size_t i = n; i > 0 && text[i - 1] == '=' && got > 0; i--)
-        got--;
-    out[got] = '\0';
-    return (char *)out;
-}
-
 struct source {
     const char *path; /* the kubeconfig */
 };
@@ -83,7 +65,9 @@ static int credential(const struct source *s, const yyjson_val *v, const char *f
     if (!data && !file)
         return 0;
     if (data) {
-        *ret = decode_base64(data, e);
+        *ret = base64_decode(data, strlen(data), NULL);
+        if (!*ret)
+            err_set(e, -EINVAL, "not valid base64");
     } else {
         _cleanup_free_ char *path = beside(s, file);
         *ret = kube_read_file(path, e);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
+
 #define MD5_HEX 32
 #define HEAD    (NAME_MAX_LABEL - MD5_HEX)
 
@@ -22,8 +24,7 @@ static void md5_hex(const char *a, const char *b, char ret[static MD5_HEX + 1])
     EVP_DigestUpdate(c, b, strlen(b));
     EVP_DigestFinal_ex(c, sum, NULL);
     EVP_MD_CTX_free(c);
-    for (int i = 0; i < MD5_HEX / 2; i++)
-        snprintf(ret + 2 * i, 3, "%02x", sum[i]);
+    hex_encode(sum, MD5_HEX / 2, ret);
 }
 
 void child_name(const char *parent, const char *suffix, char ret[static NAME_MAX_LABEL + 1])

@@ -1,6 +1,6 @@
 /* The kinds that are little more than documents. */
+#include "base/base64.h"
 #include "base/limits.h"
-#include "cluster/apiserver/base64.h"
 #include "cluster/apiserver/builtin.h"
 #include "cluster/apiserver/table.h"
 #include "cluster/apiserver/tree.h"

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/vec.h"
 #include "cluster/apiserver/apiserver.h"
-#include "cluster/apiserver/base64.h"
 #include "net/tls.h"
 
 #define DAY        86400LL

@@ -8,8 +8,8 @@
 
 #include <errno.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
-#include "cluster/apiserver/base64.h"
 #include "cluster/apiserver/fields.h"
 
 #define MAX_DEPTH 32

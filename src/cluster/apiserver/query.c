@@ -91,9 +91,7 @@ char *api_continue_token(const char *key)
     size_t n = strlen(key);
     char *t = xmalloc(2 * n + 1);
 
-    for (size_t i = 0; i < n; i++)
-        snprintf(t + 2 * i, 3, "%02x", (unsigned char)key[i]);
-    t[2 * n] = '\0';
+    hex_encode(key, n, t);
     return t;
 }
 

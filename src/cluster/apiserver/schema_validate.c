@@ -6,9 +6,9 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "cluster/apiserver/base64.h"
 #include "cluster/apiserver/schema.h"
 #include "cluster/apiserver/tree.h"
 

@@ -7,9 +7,9 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/limits.h"
 #include "base/vec.h"
 
@@ -19,25 +19,12 @@
 
 static int decode_pair(const char *base64, char **ret_user, char **ret_password)
 {
-    size_t n = strlen(base64);
-    _cleanup_free_ unsigned char *raw = xmalloc(n + 4);
-    int got = n % 4 == 0 && n > 0 && n < 65536
-                  ? EVP_DecodeBlock(raw, (const unsigned char *)base64, (int)n)
-                  : -1;
+    _cleanup_free_ char *pair = base64_decode(base64, strlen(base64), NULL);
+    char *colon = pair ? strchr(pair, ':') : NULL;
 
-    if (got < 0)
-        return -EINVAL;
-    while (n > 0 && base64[n - 1] == '=') {
-        n--;
-        got--;
-    }
-    if (got < 0)
-        return -EINVAL;
-    raw[got] = '\0';
-    char *colon = strchr((char *)raw, ':');
     if (!colon)
         return -EINVAL;
-    *ret_user = xstrndup((char *)raw, (size_t)(colon - (char *)raw));
+    *ret_user = xstrndup(pair, (size_t)(colon - pair));
     *ret_password = xstrdup(colon + 1);
     return 0;
 }
@@ -157,13 +144,9 @@ int auth_match(const char *entry, const struct image_ref *r)
 int auth_basic(const char *username, const char *password, struct buf *out)
 {
     _cleanup_free_ char *pair = xasprintf("%s:%s", username, password);
-    size_t n = strlen(pair);
+    int r = buf_addz(out, "Basic ");
 
-    if (n > 60000)
-        return -E2BIG;
-    _cleanup_free_ unsigned char *text = xmalloc(n / 3 * 4 + 5);
-    EVP_EncodeBlock(text, (unsigned char *)pair, (int)n);
-    return buf_addf(out, "Basic %s", text);
+    return r < 0 ? r : base64_add(out, pair, strlen(pair));
 }
 
 /* ---- challenges ---- */

@@ -47,8 +47,7 @@ void digest_end(struct digest_sum *s, char ret[static DIGEST_MAX])
     size_t at = (size_t)snprintf(ret, DIGEST_MAX, "%s:", s->algorithm);
 
     EVP_DigestFinal_ex(s->md, raw, &n);
-    for (unsigned i = 0; i < n; i++, at += 2)
-        snprintf(ret + at, DIGEST_MAX - at, "%02x", raw[i]);
+    hex_encode(raw, n, ret + at);
 }
 
 void digest_done(struct digest_sum *s)

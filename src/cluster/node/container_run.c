@@ -56,8 +56,7 @@ static void new_id(struct container *c)
 {
     uint8_t bytes[32];
     rand_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(c->id + 2 * i, 3, "%02x", bytes[i]);
+    hex_encode(bytes, sizeof bytes, c->id);
 }
 
 static int fill_prepare(struct container *c, struct prepare *p, struct err *e)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "kube/names.h"
@@ -82,38 +83,6 @@ char *env_expand(const struct env *env, const char *text)
 }
 
 /* ---- ConfigMap and Secret values ---- */
-static int sextet(char c)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(alphabet, c) : NULL;
-    return at ? (int)(at - alphabet) : -1;
-}
-
-char *base64_decode(const char *text, size_t n, size_t *ret_n)
-{
-    while (n && text[n - 1] == '=')
-        n--;
-    _cleanup_free_ char *out = xmalloc(n / 4 * 3 + 4);
-    size_t len = 0;
-    unsigned bits = 0, have = 0;
-    for (size_t i = 0; i < n; i++) {
-        int v = sextet(text[i]);
-        if (v < 0)
-            return NULL;
-        bits = bits << 6 | (unsigned)v;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            out[len++] = (char)(bits >> have & 0xff);
-        }
-    }
-    out[len] = 0;
-    if (ret_n)
-        *ret_n = len;
-    return steal(&out);
-}
-
 char *env_config_value(const yyjson_val *object, const char *key, size_t *ret_n)
 {
     bool secret = streq(jget_str(object, "kind"), "Secret");

@@ -50,7 +50,5 @@ int env_resource(const struct pod_facts *f, const yyjson_val *container, const y
 /* One key of a ConfigMap (data, binaryData) or Secret (data); malloc'ed bytes, terminated. NULL: no
  * such key. */
 char *env_config_value(const yyjson_val *object, const char *key, size_t *ret_n);
-/* Standard base64; NULL when malformed. */
-char *base64_decode(const char *text, size_t n, size_t *ret_n);
 
 #endif

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/str.h"
 
@@ -164,6 +165,54 @@ static void reserved_room_is_the_callers(void **state)
     assert_int_equal(b.p[502], '\0');
 }
 
+static void bytes_as_digits(void **state)
+{
+    char out[16] = "";
+
+    hex_encode("\x00\x7f\xff", 3, out);
+    assert_string_equal(out, "007fff");
+    hex_encode("", 0, out);
+    assert_string_equal(out, "");
+}
+
+static void check_base64(const char *plain, size_t n, const char *coded)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(100);
+    size_t got = 99;
+
+    assert_int_equal(base64_add(&b, plain, n), 0);
+    assert_string_equal(buf_z(&b), coded);
+    assert_true(base64_valid(coded));
+    _cleanup_free_ char *back = base64_decode(coded, strlen(coded), &got);
+    assert_non_null(back);
+    assert_int_equal(got, n);
+    assert_memory_equal(back, plain, n + 1);
+}
+
+static void base64_goes_both_ways(void **state)
+{
+    check_base64("", 0, "");
+    check_base64("f", 1, "Zg==");
+    check_base64("fo", 2, "Zm8=");
+    check_base64("foo", 3, "Zm9v");
+    check_base64("foob\0r", 6, "Zm9vYgBy");
+    check_base64("\xff\xef\xbe", 3, "/+++");
+}
+
+static void what_is_not_base64(void **state)
+{
+    static const char *const bad[] = {
+        "Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Z=g=", "Zm9v\n", "Zm9*", "Zm-_"};
+    _cleanup_buf_ struct buf small = BUF_INIT(3);
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_false(base64_valid(bad[i]));
+        assert_null(base64_decode(bad[i], strlen(bad[i]), NULL));
+    }
+    assert_null(base64_decode("Zm\0v", 4, NULL));
+    assert_int_equal(base64_add(&small, "foo", 3), -E2BIG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +226,9 @@ int main(void)
         cmocka_unit_test(buffers_lose_their_front),
         cmocka_unit_test(buffers_are_handed_over),
         cmocka_unit_test(reserved_room_is_the_callers),
+        cmocka_unit_test(bytes_as_digits),
+        cmocka_unit_test(base64_goes_both_ways),
+        cmocka_unit_test(what_is_not_base64),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,7 +253,6 @@ int ingress_hash(const struct kobj *ingress, char ret[static INGRESS_HASH_LEN + 
         return err_set(e, r, "Ingress %s/%s is too large", kobj_namespace(ingress),
                        kobj_name(ingress));
     EVP_Digest(b.p, b.n, digest, &n, EVP_sha256(), NULL);
-    for (unsigned i = 0; i < n; i++)
-        snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+    hex_encode(digest, n, ret);
     return 0;
 }
