@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -29,6 +31,11 @@
 #define LOCAL_PORT     80
 #define ACTIVATOR_PORT 8012
 #define DRAIN_MS       15000
+/* The kernel removes network namespaces some time after they were given up. */
+#define NETWORK_GONE_MS 3000
+/* Longer than data plane, pods and network take together at most. */
+#define STOP_MS      60000
+#define IMPATIENT_NS NS_PER_SEC
 
 static const struct option options[] = {
     {"data-dir", required_argument, NULL, 'd'},   {"http-port", required_argument, NULL, 'p'},
@@ -185,6 +192,40 @@ static int start_dataplane(struct up *u, struct err *e)
     return u->dp ? 0 : err_prefix(e, "gateway");
 }
 
+static void stop_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+}
+
+/* Signals stay pending while we start: looked at where it takes long. */
+static bool asked_to_stop(struct err *e)
+{
+    sigset_t pending;
+
+    if (sigpending(&pending) < 0 ||
+        (!sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT)))
+        return false;
+    err_set(e, -EINTR, "stopped before it was ready");
+    return true;
+}
+
+static int wait_synced(struct up_manager *um, struct err *e)
+{
+    for (;;) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        if (sem_timedwait(&um->synced, &until) == 0)
+            return 0;
+        if (asked_to_stop(e))
+            return e->code;
+    }
+}
+
 static int start(struct up *u, struct err *e)
 {
     const char *dir = u->o.data_dir;
@@ -210,12 +251,13 @@ static int start(struct up *u, struct err *e)
         return e->code;
     up_autoscaler_attach(&u->autoscaler, u->dp);
     u->node.dp = u->controller.dp = u->dp;
-    if (up_node_start(&u->node, e) < 0 || up_controller_start(&u->controller, e) < 0)
+    if (asked_to_stop(e) || up_node_start(&u->node, e) < 0 ||
+        up_controller_start(&u->controller, e) < 0)
         return e->code;
-    while (sem_wait(&u->autoscaler.um.synced) < 0 || sem_wait(&u->node.um.synced) < 0 ||
-           sem_wait(&u->controller.um.synced) < 0)
-        ;
-    return 0;
+    return wait_synced(&u->autoscaler.um, e) < 0 || wait_synced(&u->node.um, e) < 0 ||
+                   wait_synced(&u->controller.um, e) < 0
+               ? e->code
+               : 0;
 }
 
 static void stop(struct up *u, bool drain)
@@ -223,14 +265,17 @@ static void stop(struct up *u, bool drain)
     up_controller_stop(&u->controller);
     if (u->dp) {
         up_autoscaler_attach(&u->autoscaler, NULL);
-        u->node.dp = NULL;
+        up_node_detach(&u->node);
         dataplane_stop(u->dp, drain ? DRAIN_MS : 0);
     }
+    bool had_node = u->node.thread;
     up_node_stop(&u->node, drain);
     if (u->autoscaler.thread)
         up_autoscaler_stop(&u->autoscaler);
-    if (u->api.thread)
-        up_api_stop(&u->api);
+    up_api_stop(&u->api);
+    /* Another start has its own way with what a pod that runs on still needs. */
+    if (u->bridge_ip[0])
+        (void)node_bridge_teardown(u->o.bridge, had_node ? NETWORK_GONE_MS : 0);
     if (u->lock >= 0)
         close(u->lock);
 }
@@ -274,6 +319,36 @@ static void print_ready(const struct up *u, int64_t ns)
     fflush(stdout);
 }
 
+/*
+ * Bounds the stop. When it takes too long, or a second signal comes (not the same one twice, as a
+ * terminal and a wrapper send it), the process ends at once: whatever it leaves, the next start
+ * finds, as after a crash.
+ */
+static void *watch_stop(void *arg)
+{
+    sigset_t signals;
+    struct timespec limit = {.tv_sec = STOP_MS / 1000};
+    int64_t begin = clock_mono_ns();
+    int got;
+
+    stop_signals(&signals);
+    do {
+        got = sigtimedwait(&signals, NULL, &limit);
+    } while (got == SIGHUP || (got < 0 && errno == EINTR) ||
+             (got > 0 && clock_mono_ns() - begin < IMPATIENT_NS));
+    fprintf(stderr, "nonagon: %s: ending now; the next start finds what is left running\n",
+            got > 0 ? "asked again to stop" : "stopping takes too long");
+    _exit(EXIT_FAILURE);
+}
+
+static void bound_stop(void)
+{
+    pthread_t t;
+
+    if (pthread_create(&t, NULL, watch_stop, NULL) == 0)
+        pthread_detach(t);
+}
+
 static int run(int argc, char **argv)
 {
     int64_t begin = clock_mono_ns();
@@ -294,18 +369,17 @@ static int run(int argc, char **argv)
     if (r)
         return r;
     /* Threads inherit the mask: only sigwait below sees these. */
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
+    stop_signals(&signals);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_file_limit();
     u.kubeconfig =
         u.o.kubeconfig ? xstrdup(u.o.kubeconfig) : xasprintf("%s/kubeconfig", u.o.data_dir);
     if (start(&u, &e) < 0) {
-        stop(&u, false);
+        bool asked = e.code == -EINTR && asked_to_stop(NULL);
+        bound_stop();
+        stop(&u, asked);
         free(u.kubeconfig);
-        return fail("%s", e.msg);
+        return asked ? EXIT_SUCCESS : fail("%s", e.msg);
     }
     print_ready(&u, clock_mono_ns() - begin);
     notify("READY=1");
@@ -313,6 +387,7 @@ static int run(int argc, char **argv)
         sigwait(&signals, &got);
     } while (got == SIGHUP);
     notify("STOPPING=1");
+    bound_stop();
     printf("stopping: draining requests and pods\n");
     fflush(stdout);
     stop(&u, true);

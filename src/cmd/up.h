@@ -20,6 +20,7 @@
 
 #define UP_DATA_DIR       "/var/lib/nonagon"
 #define UP_CLUSTER_DOMAIN "cluster.local"
+#define UP_NODE_NAME      "nonagon"
 
 struct up_options {
     const char *data_dir;
@@ -45,11 +46,15 @@ struct up_api {
     struct err why;
 };
 int up_api_start(struct up_api *a, struct err *e);
-void up_api_stop(struct up_api *a);
+void up_api_stop(struct up_api *a); /* also after a start that failed */
+/* Who answers for pods' logs from now on (NULL: nobody); returns once no other is called any more.
+ */
+void up_api_set_pod_log(struct up_api *a, pod_log_fn *fn, void *ctx);
 /* A client of that API on another loop. */
 struct kube_client *up_api_client(struct up_api *a, struct loop *l, const char *user);
 
-/* Admission wiring: contract rules as the API server's in-process admission. */
+/* Admission wiring: contract rules as the API server's in-process admission, and the one node for
+ * every new pod. */
 const struct admission *up_admissions(size_t *ret_n);
 
 /* ---- a manager on a thread of its own, with its client ---- */
@@ -87,10 +92,13 @@ struct up_node {
     struct up_manager um;
     struct image_store *images;
     struct node *node;
-    sem_t stopped;
+    sem_t stopped, detached;
 };
 int up_node_start(struct up_node *n, struct err *e);
+/* Drains pods that run, or leaves them to the next start. */
 void up_node_stop(struct up_node *n, bool drain);
+/* The data plane is going: its counts are asked for no more when this returns. */
+void up_node_detach(struct up_node *n);
 
 struct up_controller {
     struct up_api *api;

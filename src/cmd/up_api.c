@@ -47,9 +47,8 @@ static int listen_tls(struct up_api *a, struct loop *l, struct err *e)
     return a->http ? 0 : err_prefix(e, "API server");
 }
 
-static int init(struct loop *l, void *ctx, struct err *e)
+static int make_parts(struct up_api *a, struct loop *l, struct err *e)
 {
-    struct up_api *a = ctx;
     _cleanup_free_ char *path = xasprintf("%s/state.db", a->o->data_dir);
     struct store_opts so = {.path = path};
     struct apiserver_opts ao = {.crds = contract_crds,
@@ -63,10 +62,7 @@ static int init(struct loop *l, void *ctx, struct err *e)
     a->server = apiserver_new(l, &ao, e);
     if (!a->server)
         return e->code;
-    if (listen_tls(a, l, e) < 0)
-        return e->code;
-    apiserver_on_ready(a->server, on_ready, a);
-    return 0;
+    return listen_tls(a, l, e);
 }
 
 static void fini(struct loop *l, void *ctx)
@@ -79,6 +75,18 @@ static void fini(struct loop *l, void *ctx)
         store_close(a->store);
     a->server = NULL;
     a->store = NULL;
+}
+
+static int init(struct loop *l, void *ctx, struct err *e)
+{
+    struct up_api *a = ctx;
+    int r = make_parts(a, l, e);
+
+    if (r < 0)
+        fini(l, a);
+    else
+        apiserver_on_ready(a->server, on_ready, a);
+    return r;
 }
 
 int up_api_start(struct up_api *a, struct err *e)
@@ -127,6 +135,32 @@ void up_api_stop(struct up_api *a)
     loop_thread_stop(a->thread);
     a->thread = NULL;
     api_identity_done(&a->id);
+}
+
+struct pod_log {
+    struct up_api *a;
+    pod_log_fn *fn;
+    void *ctx;
+    sem_t done;
+};
+
+static void set_pod_log(void *arg)
+{
+    struct pod_log *p = arg;
+
+    apiserver_set_pod_log(p->a->server, p->fn, p->ctx);
+    sem_post(&p->done);
+}
+
+void up_api_set_pod_log(struct up_api *a, pod_log_fn *fn, void *ctx)
+{
+    struct pod_log p = {.a = a, .fn = fn, .ctx = ctx};
+
+    sem_init(&p.done, 0, 0);
+    loop_post(loop_thread_loop(a->thread), set_pod_log, &p);
+    while (sem_wait(&p.done) < 0)
+        ;
+    sem_destroy(&p.done);
 }
 
 struct kube_client *up_api_client(struct up_api *a, struct loop *l, const char *user)

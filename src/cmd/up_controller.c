@@ -28,10 +28,8 @@ static int start_dns(struct up_controller *c, struct loop *l, struct err *e)
     return c->dns ? 0 : err_prefix(e, "cluster DNS");
 }
 
-static int init(struct loop *l, void *ctx, struct err *e)
+static int make_parts(struct up_controller *c, struct loop *l, struct err *e)
 {
-    struct up_controller *c = ctx;
-
     up_manager_open(&c->um, c->api, l, "controller");
     struct serving_opts so = {
         .manager = c->um.m,
@@ -49,7 +47,6 @@ static int init(struct loop *l, void *ctx, struct err *e)
     c->workload = workload_new(c->um.m);
     c->gateway = gateway_new(&go);
     c->nothing = nothing_new(c->um.m);
-    up_manager_run(&c->um);
     return 0;
 }
 
@@ -68,6 +65,18 @@ static void fini(struct loop *l, void *ctx)
     if (c->serving)
         serving_free(c->serving);
     up_manager_close(&c->um);
+}
+
+static int init(struct loop *l, void *ctx, struct err *e)
+{
+    struct up_controller *c = ctx;
+    int r = make_parts(c, l, e);
+
+    if (r < 0)
+        fini(l, c);
+    else
+        up_manager_run(&c->um);
+    return r;
 }
 
 int up_controller_start(struct up_controller *c, struct err *e)

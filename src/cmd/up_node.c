@@ -13,13 +13,12 @@ static uint64_t in_flight(void *ctx, const char *ns, const char *revision, const
     return n->dp ? dp_endpoint_in_flight(n->dp, ns, revision, ip) : 0;
 }
 
-static int init(struct loop *l, void *ctx, struct err *e)
+static int make_parts(struct up_node *n, struct loop *l, struct err *e)
 {
-    struct up_node *n = ctx;
     _cleanup_free_ char *images = xasprintf("%s/images", n->o->data_dir);
     struct node_opts no = {
         .data_dir = n->o->data_dir,
-        .name = "nonagon",
+        .name = UP_NODE_NAME,
         .bridge = n->o->bridge,
         .subnet = n->o->subnet,
         .cluster_domain = UP_CLUSTER_DOMAIN,
@@ -34,11 +33,7 @@ static int init(struct loop *l, void *ctx, struct err *e)
     no.manager = n->um.m;
     no.images = n->images;
     n->node = node_new(l, &no, e);
-    if (!n->node)
-        return e->code;
-    apiserver_set_pod_log(n->api->server, node_pod_log, n->node);
-    up_manager_run(&n->um);
-    return 0;
+    return n->node ? 0 : e->code;
 }
 
 static void fini(struct loop *l, void *ctx)
@@ -52,11 +47,44 @@ static void fini(struct loop *l, void *ctx)
         image_store_close(n->images);
 }
 
+static int init(struct loop *l, void *ctx, struct err *e)
+{
+    struct up_node *n = ctx;
+    int r = make_parts(n, l, e);
+
+    if (r < 0)
+        fini(l, n);
+    else
+        up_manager_run(&n->um);
+    return r;
+}
+
 int up_node_start(struct up_node *n, struct err *e)
 {
     sem_init(&n->stopped, 0, 0);
+    sem_init(&n->detached, 0, 0);
     n->thread = loop_thread_start("node", init, fini, n, e);
-    return n->thread ? 0 : e->code;
+    if (!n->thread)
+        return e->code;
+    up_api_set_pod_log(n->api, node_pod_log, n->node);
+    return 0;
+}
+
+static void detach(void *ctx)
+{
+    struct up_node *n = ctx;
+
+    n->dp = NULL;
+    sem_post(&n->detached);
+}
+
+void up_node_detach(struct up_node *n)
+{
+    if (!n->thread)
+        return;
+    loop_post(loop_thread_loop(n->thread), detach, n);
+    while (sem_wait(&n->detached) < 0)
+        ;
 }
 
 static void stopped(void *ctx)
@@ -84,6 +112,7 @@ void up_node_stop(struct up_node *n, bool drain)
 {
     if (!n->thread)
         return;
+    up_api_set_pod_log(n->api, NULL, NULL);
     loop_post(loop_thread_loop(n->thread), drain ? begin_stop : begin_leave, n);
     while (sem_wait(&n->stopped) < 0)
         ;

@@ -32,20 +32,54 @@ def container_pids(n):
     return found
 
 
+def cgroup_name(n):
+    """The node's group is named for the real path of its directory: 32-bit FNV-1a."""
+    h = 0x811c9dc5
+    for b in os.path.realpath(n.dir).encode():
+        h = (h ^ b) * 0x01000193 & 0xffffffff
+    return f"nonagon-{h:08x}"
+
+
+def processes(n):
+    """Processes in this instance's control groups, or started on its directory."""
+    found = []
+    for p in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            mine = cgroup_name(n) in (p / "cgroup").read_text() or f"{n.dir}/".encode() in (p / "cmdline").read_bytes()
+            if mine and int(p.name) != os.getpid():
+                found.append(f"{p.name} {(p / 'cmdline').read_bytes()!r}")
+        except OSError:
+            pass  # it has ended
+    return found
+
+
 def leftovers(n):
-    """What this instance holds in the kernel: mounts, network namespaces, cgroups, container processes."""
-    mounts = [m for m in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if str(n.dir) in m]
-    links = subprocess.run(["ip", "-o", "link", "show", "master", n.bridge], capture_output=True, text=True).stdout
-    groups = [str(p) for root in ("/sys/fs/cgroup",) for p in pathlib.Path(root).glob("**/nonagon*") if p.is_dir()]
-    return {"mounts": mounts, "links": links.splitlines(), "cgroups": groups}
+    """What this instance holds in the kernel, by kind; kinds of which nothing is left are absent."""
+    def lines(*command):
+        return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+
+    net = int(n.subnet.split(".")[1])
+    links = lines("ip", "-o", "link")
+    left = {
+        "mounts": [m for m in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if str(n.dir) in m],
+        # The near end of a pod's interface is named for its address; it goes with the network namespace.
+        "interfaces": [i for i in links if f": ng0a{net:02x}" in i],
+        "bridge": [i for i in links if f": {n.bridge}:" in i],
+        "nft": [t for t in lines("nft", "list", "tables") if t.split()[-1] == n.bridge],
+        "cgroups": [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"**/{cgroup_name(n)}")],
+        "processes": processes(n),
+        "pods": [str(p) for folder in ("pods", "crun") for p in (n.dir / "node" / folder).glob("*")],
+    }
+    return {kind: found for kind, found in left.items() if found}
 
 
 def test_clean_stop_and_second_start(own, hello):
     own.apply(service("kept", hello, env={"TARGET": "Kept"}))
     own.wait_ready("ksvc", "kept")
     uid = own.get("ksvc", "kept")["metadata"]["uid"]
+    assert {"interfaces", "bridge", "cgroups", "processes", "pods"} <= set(leftovers(own))
     assert own.stop() == 0
-    assert subprocess.run(["pgrep", "-f", f"{own.dir}/node"], capture_output=True).returncode != 0
+    assert leftovers(own) == {}
     own.start()
     assert own.get("ksvc", "kept")["metadata"]["uid"] == uid
     assert eventually(lambda: own.call("kept").text.strip() == "Hello Kept!", "it serves again")
@@ -72,8 +106,10 @@ def test_orphans_are_removed(own, hello):
     for f in own.dir.glob("state.db*"):
         f.unlink()
     own.start()
-    eventually(lambda: not [m for m in leftovers(own)["mounts"] if "/pods/" in m], "the orphan's mounts are gone")
+    eventually(lambda: "pods" not in leftovers(own), "nothing of the orphan is left")
     assert own.pods() == []
+    assert own.stop() == 0
+    assert leftovers(own) == {}
 
 
 def test_kill_at_random_moments(own, hello):
@@ -121,10 +157,8 @@ def test_kill_at_random_moments(own, hello):
     eventually(lambda: own.call("roll").text.strip() == want, "the last revision serves")
     own.kubectl("delete", "ksvc", "roll")
     eventually(lambda: not own.pods(), "pods end with their Service")
-    eventually(lambda: not [m for m in leftovers(own)["mounts"] if "/pods/" in m], "no mount of a pod remains")
     assert own.stop() == 0
-    left = leftovers(own)
-    assert not [m for m in left["mounts"]], left
+    assert leftovers(own) == {}
 
 
 def test_second_instance_on_the_same_directory_is_refused(own):

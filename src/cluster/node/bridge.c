@@ -3,15 +3,21 @@
  * it and the rest, and masquerading of what leaves it. Rules are in a table of our own, replaced as
  * a whole, and wanted but not needed: without nft pods reach this machine and each other, only not
  * beyond.
+ *
+ * A bridge that we made carries our alias, so that one of somebody else is never removed.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cluster/node/cgroup.h"
+#include "cluster/node/files.h"
 #include "cluster/node/ipam.h"
 #include "cluster/node/netlink.h"
 #include "cluster/node/node.h"
@@ -19,6 +25,8 @@
 #include "net/proc.h"
 
 #define NFT_TIMEOUT_MS 10000
+#define POLL_US        5000
+#define ALIAS          "nonagon"
 
 static void enable_forwarding(void)
 {
@@ -29,6 +37,36 @@ static void enable_forwarding(void)
                  strerror(errno));
 }
 
+/* ---- whose bridge it is ---- */
+static void mark_as_ours(const char *bridge)
+{
+    _cleanup_free_ char *path = xasprintf("/sys/class/net/%s/ifalias", bridge);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, ALIAS, strlen(ALIAS)) < 0)
+        log_warn("node", "cannot mark the bridge %s as made here, it will stay: %s", bridge,
+                 strerror(errno));
+}
+
+static bool is_ours(const char *bridge)
+{
+    _cleanup_free_ char *path = xasprintf("/sys/class/net/%s/ifalias", bridge);
+    _cleanup_free_ char *alias = file_read(path, 64, NULL);
+    return alias && streq(alias, ALIAS "\n");
+}
+
+static bool has_ports(const char *bridge)
+{
+    _cleanup_free_ char *path = xasprintf("/sys/class/net/%s/brif", bridge);
+    DIR *d = opendir(path);
+    bool any = false;
+    for (struct dirent *de; d && !any && (de = readdir(d));)
+        any = de->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    return any;
+}
+
+/* ---- rules ---- */
 static void set_rules(const char *bridge, const char *subnet)
 {
     _cleanup_free_ char *rules =
@@ -52,6 +90,14 @@ static void set_rules(const char *bridge, const char *subnet)
                        : "failed");
 }
 
+static void remove_rules(const char *bridge)
+{
+    _cleanup_free_ char *rules = xasprintf("table ip %s\ndelete table ip %s\n", bridge, bridge);
+    const char *const argv[] = {"nft", "-f", "-", NULL};
+    struct proc_opts o = {.argv = argv, .input = rules, .timeout_ms = NFT_TIMEOUT_MS};
+    (void)proc_run(&o, NULL, NULL); /* without nft there are none */
+}
+
 int node_bridge_setup(const char *bridge, const char *subnet, char ret_ip[static 64], struct err *e)
 {
     struct ipam *p = ipam_new(subnet, e);
@@ -63,7 +109,10 @@ int node_bridge_setup(const char *bridge, const char *subnet, char ret_ip[static
     _cleanup_(nl_closep) struct nl *n = nl_open(e);
     if (!n)
         return -EIO;
+    bool existed = if_nametoindex(bridge) != 0;
     int r = nl_bridge_add(n, bridge, e);
+    if (r == 0 && !existed)
+        mark_as_ours(bridge);
     if (r == 0)
         r = nl_addr_add(n, bridge, gateway, prefix, e);
     if (r == 0)
@@ -74,6 +123,21 @@ int node_bridge_setup(const char *bridge, const char *subnet, char ret_ip[static
     enable_forwarding();
     set_rules(bridge, subnet);
     return 0;
+}
+
+bool node_bridge_teardown(const char *bridge, uint64_t wait_ms)
+{
+    int64_t deadline = clock_mono_ns() + (int64_t)wait_ms * NS_PER_MS;
+    if (!is_ours(bridge))
+        return false;
+    while (has_ports(bridge)) {
+        if (clock_mono_ns() >= deadline)
+            return false;
+        usleep(POLL_US);
+    }
+    remove_rules(bridge);
+    _cleanup_(nl_closep) struct nl *n = nl_open(NULL);
+    return n && nl_link_delete(n, bridge, NULL) == 0;
 }
 
 static int find_runtime(struct err *e)
