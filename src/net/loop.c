@@ -155,6 +155,7 @@ void loop_run(struct loop *l)
     l->running = true;
     while (!atomic_exchange(&l->stop, false))
         uv_run(&l->uv, UV_RUN_DEFAULT);
+    run_posted(l); /* the stop may have been seen before the wake that came ahead of it */
     l->running = false;
 }
 

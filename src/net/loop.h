@@ -16,7 +16,7 @@ struct uv_loop_s;
 struct loop *loop_new(struct err *e);
 /* Closes what is left (posted functions not yet run are run first). After loop_run has returned. */
 void loop_free(struct loop *l);
-void loop_run(struct loop *l);  /* until loop_stop */
+void loop_run(struct loop *l);  /* until loop_stop; what was posted before that has run then */
 void loop_stop(struct loop *l); /* any thread */
 struct uv_loop_s *loop_uv(struct loop *l);
 int64_t loop_now_ns(struct loop *l); /* monotonic, cached at the start of the current turn */

@@ -50,9 +50,11 @@ void container_set_state(struct container *c, enum container_state s)
 
 void container_wait_for(struct container *c, const char *reason, const char *message)
 {
-    _cleanup_free_ char *old_reason = c->wait_reason, *old_message = c->wait_message;
+    char *old_reason = c->wait_reason, *old_message = c->wait_message; /* may be what is given */
     c->wait_reason = reason ? xstrdup(reason) : NULL;
     c->wait_message = message ? xstrdup(message) : NULL;
+    free(old_reason);
+    free(old_message);
 }
 
 bool container_alive(const struct container *c)

@@ -212,7 +212,7 @@ static bool cap_listed(const yyjson_val *list, const char *cap)
     yyjson_arr_foreach((yyjson_val *)list, i, max, v)
     {
         const char *name = yyjson_get_str(v);
-        if (name && (streq(name, "ALL") || streq(name, cap) || streq(name, cap + 4)))
+        if (streq(name, "ALL") || streq(name, cap) || streq(name, cap + strlen("CAP_")))
             return true;
     }
     return false;

@@ -55,22 +55,26 @@ static void take_statuses(struct run *r, const struct kmut *statuses)
     }
 }
 
+static void answer_done(struct digest_answer *a)
+{
+    kmut_free(a->statuses);
+    free(a->image);
+}
+
 /* False while they are not known. */
 static bool do_digests(struct run *r)
 {
-    struct digest_answer a;
+    _cleanup_(answer_done) struct digest_answer a = {0};
 
     if (has_digests(r->rc->obj)) {
         digests_forget(r->s->digests, r->rc->key);
         return true;
     }
     digests_ask(r->s->digests, r->revision, r->rc->mono_ns, &a);
-    _cleanup_free_ char *image = a.image;
-    _cleanup_(kmut_freep) struct kmut *statuses = a.statuses;
     if (a.retry_ns >= 0)
         plan_requeue_after(r->p, a.retry_ns);
     if (a.state == DIGESTS_READY) {
-        take_statuses(r, statuses);
+        take_statuses(r, a.statuses);
         return true;
     }
     cs_unknown(&r->c, COND_RESOURCES_AVAILABLE, "ResolvingDigests", NULL);
