@@ -11,7 +11,7 @@
 #define LIMIT_YAML_NODES    200000
 #define LIMIT_PATCH_OPS     10000
 #define LIMIT_WATCH_HISTORY 10000              /* events kept for watches to resume, per store */
-#define LIMIT_WATCH_HISTORY_BYTES (16 * 1024 * 1024) /* of the objects in it */
+#define LIMIT_WATCH_HISTORY_BYTES (4 * 1024 * 1024) /* of the objects in it */
 #define LIMIT_STORE_IN_FLIGHT 10000            /* writes waiting for their commit */
 #define LIMIT_WATCH_QUEUE   (8 * 1024 * 1024)  /* unsent bytes of one watcher before it is dropped */
 

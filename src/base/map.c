@@ -70,9 +70,10 @@ static void place(struct map *m, size_t index)
 
 static void rehash(struct map *m)
 {
-    size_t cap = 16, n = 0;
+    size_t cap = 4, n = 0;
 
-    while (cap < (m->live + 1) * 2)
+    /* With room to spare: a map whose keys come and go would rehash at every turn at the limit. */
+    while (cap < m->live * 2 + m->live / 4 + 2)
         cap *= 2;
     struct entry *fresh = xcalloc(cap / 2 + 1, sizeof(*fresh));
     for (size_t i = 0; i < m->used; i++) {

@@ -18,7 +18,7 @@
 #define vec_grow(v)                                                                                \
     do {                                                                                           \
         if ((v)->n == (v)->cap) {                                                                  \
-            (v)->cap = (v)->cap ? (v)->cap * 2 : 8;                                                \
+            (v)->cap = (v)->cap ? (v)->cap * 2 : 4;                                                \
             (v)->p = xrealloc((v)->p, (v)->cap * sizeof(*(v)->p));                                 \
         }                                                                                          \
     } while (0)

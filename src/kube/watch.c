@@ -13,6 +13,8 @@
  */
 #define LINE_MAX_BYTES (2 * LIMIT_API_BODY)
 
+#define KEEP_LINE 1024
+
 struct kube_watch {
     struct list node;
     struct kube_client *client;
@@ -98,8 +100,11 @@ static void feed_lines(struct kube_watch *w)
             on_line(w, w->line.p + used, n);
         used += n + 1;
     }
-    if (!w->stopped)
-        buf_consume(&w->line, used);
+    if (w->stopped)
+        return;
+    buf_consume(&w->line, used);
+    if (w->line.n == 0 && w->line.cap > KEEP_LINE)
+        buf_done(&w->line); /* dozens of watches are quiet most of the time */
 }
 
 static void on_head(void *ctx, int status)

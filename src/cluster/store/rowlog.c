@@ -171,7 +171,7 @@ static int set_up(struct rowlog *l, struct err *e)
     sqlite3_extended_result_codes(l->db, 1);
     if (run(l,
             "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-            "PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -1024; PRAGMA temp_store = "
+            "PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -256; PRAGMA temp_store = "
             "MEMORY;"
             "BEGIN IMMEDIATE") < 0)
         return open_error(l, e);

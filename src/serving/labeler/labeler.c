@@ -173,6 +173,9 @@ static void label(struct run *r)
 {
     const struct kobj *route = r->rc->obj;
 
+    /* Of a new Route the status is being written at this moment, and one of both would conflict. */
+    if (!jget(kobj_root(route), "status", "observedGeneration"))
+        return;
     if (!has_finalizer(route))
         set_finalizer(r, true);
     list_targets(r);

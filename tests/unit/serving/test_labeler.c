@@ -72,6 +72,20 @@ static void test_finalizer_comes_first(void **state)
     table_end(&t);
 }
 
+/* The first status of a Route is on its way then, and would conflict with the finalizer. */
+static void test_new_route_is_left_alone(void **state)
+{
+    struct table t;
+
+    start(&t);
+    configuration(&t, "hello", "hello-00001");
+    table_put(&t, &KR_ROUTE,
+              "{'apiVersion':'serving.knative.dev/v1','metadata':{'name':'hello',"
+              "'namespace':'ns','uid':'r','generation':1},'spec':{'traffic':[" LATEST "]}}");
+    assert_string_equal(run(&t), "");
+    table_end(&t);
+}
+
 static void test_settled_is_quiet(void **state)
 {
     struct table t;
@@ -169,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finalizer_comes_first),
+        cmocka_unit_test(test_new_route_is_left_alone),
         cmocka_unit_test(test_settled_is_quiet),
         cmocka_unit_test(test_adds),
         cmocka_unit_test(test_removes_when_settled),
