@@ -191,6 +191,8 @@ static void on_objects(struct api_request *r)
 {
     const struct api_path *p = &r->path;
 
+    if (review_reply(r))
+        return;
     r->kind = kinds_find(r->a->kinds, p->group, p->version, p->plural);
     if (r->kind)
         api_kind_ref(r->kind);

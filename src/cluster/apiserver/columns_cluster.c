@@ -102,6 +102,25 @@ const struct api_column columns_node[] = {
 };
 
 /* ---- events ---- */
+static void event_first(struct buf *out, const yyjson_val *o, int64_t now)
+{
+    const char *stamp = jget_str(o, "firstTimestamp");
+    char age[32];
+
+    human_age(stamp ? stamp : jget_str(o, "eventTime"), now, age);
+    cell_str(out, age);
+}
+
+static void event_name(struct buf *out, const yyjson_val *o, int64_t now)
+{
+    cell_str(out, jget_str(o, "metadata", "name"));
+}
+
+static void event_subobject(struct buf *out, const yyjson_val *o, int64_t now)
+{
+    cell_or(out, jget_str(o, "involvedObject", "fieldPath"), "");
+}
+
 static void event_seen(struct buf *out, const yyjson_val *o, int64_t now)
 {
     static const char *const keys[] = {"lastTimestamp", "eventTime", "firstTimestamp"};
@@ -163,9 +182,12 @@ const struct api_column columns_event[] = {
     {"Type", "string", "", "Normal or Warning.", 0, event_type, NULL},
     {"Reason", "string", "", "Why, in one word.", 0, event_reason, NULL},
     {"Object", "string", "", "What it is about.", 0, event_object, NULL},
+    {"Subobject", "string", "", "Which part of it.", 1, event_subobject, NULL},
     {"Source", "string", "", "Who reported it.", 1, event_source, NULL},
     {"Message", "string", "", "What happened.", 0, event_message, NULL},
+    {"First Seen", "string", "", "Time since it was first seen.", 1, event_first, NULL},
     {"Count", "integer", "", "How often it happened.", 1, event_count, NULL},
+    {"Name", "string", "name", "Name of the event.", 1, event_name, NULL},
     END,
 };
 

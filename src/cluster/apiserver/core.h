@@ -128,6 +128,10 @@ void verb_scale(struct api_request *r);
 void discovery_reply(struct api_request *r);
 void openapi_reply(struct api_request *r);
 
+/* ---- questions about oneself: may I, who am I ---- */
+/* True if the request was one of these; it is answered then. */
+bool review_reply(struct api_request *r);
+
 /* ---- request bodies: the seam where a content type becomes a document ---- */
 /* NULL with the status filled (400, 413, 415). An empty body gives an empty object if `optional`.
  */

@@ -134,8 +134,22 @@ static int delete_pod(struct write *w, int64_t grace, struct api_status *st)
     return write_raw(w, st);
 }
 
+/* Those that the server makes at each start: what they hold makes it work. */
+static bool is_immortal(const char *ns)
+{
+    static const char *const names[] = {"default", "kube-system", "kube-public", "knative-serving"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (streq(ns, names[i]))
+            return true;
+    return false;
+}
+
 static int delete_namespace(struct write *w, struct api_status *st)
 {
+    if (is_immortal(kobj_name(w->old)))
+        return api_fail_forbidden(st, &w->kind->res, kobj_name(w->old),
+                                  "this namespace may not be deleted");
     yyjson_val *root = kobj_root(w->old);
     bool held = yyjson_arr_size(jget(root, "spec", "finalizers")) ||
                 yyjson_arr_size(jget(root, "metadata", "finalizers"));

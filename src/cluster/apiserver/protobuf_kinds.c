@@ -234,11 +234,27 @@ MESSAGE(deployment_spec, "DeploymentSpec", INT_P(1, "replicas"), MSG_P(2, "selec
 MESSAGE(deployment, "Deployment", MSG(1, "metadata", meta), MSG(2, "spec", deployment_spec),
         TYPE(3, PB_SKIP, ""));
 
+/* ---- reviews ---- */
+MESSAGE(resource_attributes, "ResourceAttributes", STR(1, "namespace"), STR(2, "verb"),
+        STR(3, "group"), STR(4, "version"), STR(5, "resource"), STR(6, "subresource"),
+        STR(7, "name"));
+MESSAGE(path_attributes, "NonResourceAttributes", STR(1, "path"), STR(2, "verb"));
+MESSAGE(access_spec, "SelfSubjectAccessReviewSpec",
+        MSG_P(1, "resourceAttributes", resource_attributes),
+        MSG_P(2, "nonResourceAttributes", path_attributes));
+MESSAGE(access_review, "SelfSubjectAccessReview", MSG(1, "metadata", meta),
+        MSG(2, "spec", access_spec), TYPE(3, PB_SKIP, ""));
+MESSAGE(rules_spec, "SelfSubjectRulesReviewSpec", STR(1, "namespace"));
+MESSAGE(rules_review, "SelfSubjectRulesReview", MSG(1, "metadata", meta),
+        MSG(2, "spec", rules_spec), TYPE(3, PB_SKIP, ""));
+MESSAGE(self_review, "SelfSubjectReview", MSG(1, "metadata", meta), TYPE(2, PB_SKIP, ""));
+
 const struct pb_message *pb_kind(const char *kind)
 {
     static const struct pb_message *const all[] = {
-        &pod,       &service, &endpoints, &config_map, &secret,        &account,
-        &namespace, &lease,   &event,     &deployment, &delete_options};
+        &pod,          &service,    &endpoints, &config_map, &secret,         &account,
+        &namespace,    &lease,      &event,     &deployment, &delete_options, &access_review,
+        &rules_review, &self_review};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (streq(all[i]->name, kind))

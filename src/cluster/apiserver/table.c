@@ -1,6 +1,7 @@
 /*
- * Name is always the first column. A custom resource's cell is the first value that its path leads
- * to: as text for string columns, as an age for dates, null when there is none.
+ * Name is the first column, unless the kind has a place of its own for it. A custom resource's cell
+ * is the first value that its path leads to: as text for string columns, as an age for dates, null
+ * when there is none.
  */
 #include "cluster/apiserver/table.h"
 
@@ -69,6 +70,14 @@ static const struct api_column *columns_of(const struct api_kind *k)
     return k->builtin ? k->builtin->columns : k->columns;
 }
 
+static bool has_own_name(const struct api_kind *k)
+{
+    for (const struct api_column *c = k->builtin ? k->builtin->columns : NULL; c && c->name; c++)
+        if (streq(c->name, "Name"))
+            return true;
+    return false;
+}
+
 static void define(struct buf *out, const char *name, const char *type, const char *format,
                    const char *about, int priority)
 {
@@ -94,9 +103,14 @@ void table_begin(struct buf *out, const struct api_kind *k, bool v1beta1, const 
              "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":%s,"
              "\"columnDefinitions\":[",
              version_of(v1beta1), metadata);
-    define(out, "Name", "string", "name", "Name must be unique within a namespace.", 0);
-    for (const struct api_column *c = columns_of(k); c && c->name; c++) {
-        buf_addc(out, ',');
+    const char *sep = "";
+
+    if (!has_own_name(k)) {
+        define(out, "Name", "string", "name", "Name must be unique within a namespace.", 0);
+        sep = ",";
+    }
+    for (const struct api_column *c = columns_of(k); c && c->name; c++, sep = ",") {
+        buf_addz(out, sep);
         define(out, c->name, c->type, c->format, c->description, c->priority);
     }
     buf_addz(out, "],\"rows\":[");
@@ -139,10 +153,15 @@ void partial_object(struct buf *out, const yyjson_val *obj, bool v1beta1)
 void table_row(struct buf *out, const struct api_kind *k, bool v1beta1, const yyjson_val *obj,
                enum include_object include, int64_t now)
 {
+    const char *sep = "";
+
     buf_addz(out, "{\"cells\":[");
-    cell_str(out, jget_str(obj, "metadata", "name"));
-    for (const struct api_column *c = columns_of(k); c && c->name; c++) {
-        buf_addc(out, ',');
+    if (!has_own_name(k)) {
+        cell_str(out, jget_str(obj, "metadata", "name"));
+        sep = ",";
+    }
+    for (const struct api_column *c = columns_of(k); c && c->name; c++, sep = ",") {
+        buf_addz(out, sep);
         if (c->cell)
             c->cell(out, obj, now);
         else

@@ -115,7 +115,7 @@ static void test_cells(void **state)
                 "{\"type\":\"Normal\",\"reason\":\"R\",\"message\":\"m\\n\",\"involvedObject\":{"
                 "\"kind\":\"Pod\","
                 "\"name\":\"p\"},\"lastTimestamp\":\"1970-01-01T00:00:00Z\"}",
-                "\"0s\" \"Normal\" \"R\" \"pod/p\" null \"m\" 1 ");
+                "\"0s\" \"Normal\" \"R\" \"pod/p\" \"\" null \"m\" \"<unknown>\" 1 null ");
 }
 
 /* Any JSON may sit where a column looks: no cell may end the text early or crash. */
