@@ -1,5 +1,6 @@
 /*
- * The contract library's defaulting and validation as the API server's in-process admission. The
+ * The contract library's defaulting and validation as the API server's in-process admission, and
+ * what stands for a scheduler. The
  * configuration is read from the committed ConfigMaps at each request that needs it, and parsed
  * again only when their versions changed.
  */
@@ -64,6 +65,16 @@ static int validate_map(void *ctx, struct admission_request *rq,
     return r;
 }
 
+/* There is one machine: a new pod is scheduled by writing its name. */
+static int bind(void *ctx, struct admission_request *rq, struct err *e)
+{
+    const char *node = jm_get_str(rq->obj->root, "spec", "nodeName");
+
+    if (!rq->old && !*rq->subresource && (!node || !*node))
+        jm_set_str(KM(rq->obj), UP_NODE_NAME, "spec", "nodeName");
+    return 0;
+}
+
 #define MAX_ADMISSIONS 16
 
 const struct admission *up_admissions(size_t *ret_n)
@@ -71,7 +82,7 @@ const struct admission *up_admissions(size_t *ret_n)
     static struct admission table[MAX_ADMISSIONS];
     size_t n = 0;
 
-    for (; contract_admitted[n] && n < MAX_ADMISSIONS - 1; n++) {
+    for (; contract_admitted[n] && n < MAX_ADMISSIONS - 2; n++) {
         table[n] = (struct admission){
             .name = CONTRACT_VALIDATE_NAME,
             .mutate_name = CONTRACT_MUTATE_NAME,
@@ -84,6 +95,12 @@ const struct admission *up_admissions(size_t *ret_n)
         .name = "config.webhook.serving.knative.dev",
         .res = &KR_CONFIGMAP,
         .validate = validate_map,
+    };
+    table[n++] = (struct admission){
+        .name = "scheduler.nonagon.dev",
+        .mutate_name = "scheduler.nonagon.dev",
+        .res = &KR_POD,
+        .mutate = bind,
     };
     *ret_n = n;
     return table;

@@ -147,6 +147,10 @@ static void restart(struct container *c)
     snprintf(text, sizeof text, "back-off %llds restarting failed container=%s pod=%s",
              (long long)ms / 1000, c->name, kobj_name(c->pod->obj));
     termination_move(&c->last, &c->now);
+    if (ms)
+        pod_warn(c->pod, "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)",
+                 c->name, kobj_name(c->pod->obj), kobj_namespace(c->pod->obj),
+                 kobj_uid(c->pod->obj));
     container_wait_for(c, ms ? "CrashLoopBackOff" : "ContainerCreating", ms ? text : NULL);
     container_backoff(c, ms);
 }

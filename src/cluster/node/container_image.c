@@ -69,6 +69,8 @@ static void pull_failed(struct container *c, const struct err *why)
     c->pull_failures++;
     int64_t ms = crash_backoff_ms(c->pull_failures + 1);
     char text[ERR_MSG_MAX + 200];
+    pod_warn(c->pod, "Failed", "Failed to pull image \"%s\": %s", jget_str(c->spec, "image"),
+             why->msg);
     if (c->pull_failures == 1)
         snprintf(text, sizeof text, "%s", why->msg);
     else

@@ -12,6 +12,11 @@ static const char *const FIELDS[PROBE_KINDS] = {
     [PROBE_READINESS] = "readinessProbe",
     [PROBE_LIVENESS] = "livenessProbe",
 };
+static const char *const TITLES[PROBE_KINDS] = {
+    [PROBE_STARTUP] = "Startup",
+    [PROBE_READINESS] = "Readiness",
+    [PROBE_LIVENESS] = "Liveness",
+};
 
 static int64_t grace_ms(const struct container *c)
 {
@@ -41,6 +46,8 @@ static void verdict(void *ctx, enum probe_kind kind, bool ok, const char *messag
     struct container *c = ctx;
     if (c->state != CT_RUNNING)
         return;
+    if (!ok)
+        pod_warn(c->pod, "Unhealthy", "%s probe failed: %s", TITLES[kind], message);
     if (kind == PROBE_READINESS) {
         c->ready = ok;
         pod_status(c->pod);

@@ -48,6 +48,7 @@ static void abandon(struct container *c)
 /* ---- preparing ---- */
 static void config_failed(struct container *c, const struct err *why, bool ours)
 {
+    pod_warn(c->pod, "Failed", "Error: %s", why->msg);
     container_wait_for(c, ours ? "CreateContainerConfigError" : "CreateContainerError", why->msg);
     container_backoff(c, ours ? CONFIG_RETRY_MS : ERROR_RETRY_MS);
 }

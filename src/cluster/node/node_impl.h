@@ -141,6 +141,11 @@ char *pod_hosts(const struct pod *p);
 void pod_stop(struct pod *p, int64_t grace_ms); /* again with less: shortens */
 void pod_stop_step(struct pod *p);              /* a container ended, or work came back */
 
+/* ---- pod_event.c ---- */
+/* A Warning event about the pod. */
+void pod_warn(const struct pod *p, const char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* ---- pod_status.c ---- */
 void pod_status(struct pod *p); /* writes if something worth writing changed */
 bool pod_is_ready(struct pod *p);

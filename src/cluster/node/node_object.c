@@ -54,17 +54,35 @@ static void set_ready(yyjson_mut_doc *d, yyjson_mut_val *status)
     jm_set_str(d, c, now, "lastTransitionTime");
 }
 
+/* PRETTY_NAME of os-release, without its quotes. */
+static char *os_name(void)
+{
+    _cleanup_free_ char *text = file_read("/etc/os-release", 16384, NULL);
+    struct str rest = str_of(text ? text : ""), line, key = STR("PRETTY_NAME=");
+
+    while (str_split(&rest, '\n', &line)) {
+        if (!str_starts(line, key))
+            continue;
+        line = (struct str){line.p + key.n, line.n - key.n};
+        if (line.n > 1 && (*line.p == '"' || *line.p == '\'') && line.p[line.n - 1] == *line.p)
+            line = (struct str){line.p + 1, line.n - 2};
+        return xstrndup(line.p, line.n);
+    }
+    return xstrdup("Linux");
+}
+
 static void set_info(yyjson_mut_doc *d, yyjson_mut_val *status)
 {
     struct utsname u;
     uname(&u);
     _cleanup_free_ char *machine_id = file_read("/etc/machine-id", 32, NULL);
     _cleanup_free_ char *boot = file_read("/proc/sys/kernel/random/boot_id", 36, NULL);
+    _cleanup_free_ char *os = os_name();
     const char *const pairs[][2] = {{"machineID", machine_id ? machine_id : ""},
                                     {"systemUUID", machine_id ? machine_id : ""},
                                     {"bootID", boot ? boot : ""},
                                     {"kernelVersion", u.release},
-                                    {"osImage", u.version},
+                                    {"osImage", os},
                                     {"containerRuntimeVersion", "crun://"},
                                     {"kubeletVersion", "v" NONAGON_VERSION},
                                     {"kubeProxyVersion", "v" NONAGON_VERSION},

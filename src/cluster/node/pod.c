@@ -223,6 +223,7 @@ static void net_made(void *ctx, struct netns *ns, const struct err *why)
     } else {
         log_warn("node", "pod %s/%s has no network yet, trying again: %s", kobj_namespace(p->obj),
                  kobj_name(p->obj), why->msg);
+        pod_warn(p, "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", why->msg);
         for (size_t i = 0; i < p->n; i++)
             if (p->containers[i].state == CT_WAIT) {
                 container_wait_for(&p->containers[i], "FailedCreatePodSandBox", why->msg);
