@@ -33,9 +33,9 @@ def container_pids(n):
 
 
 def cgroup_name(n):
-    """The node's group is named for the real path of its directory: 32-bit FNV-1a."""
+    """The node's group is named for the real path of the folder that it keeps: 32-bit FNV-1a."""
     h = 0x811c9dc5
-    for b in os.path.realpath(n.dir).encode():
+    for b in os.path.realpath(n.dir / "node").encode():
         h = (h ^ b) * 0x01000193 & 0xffffffff
     return f"nonagon-{h:08x}"
 
@@ -68,7 +68,7 @@ def leftovers(n):
         "nft": [t for t in lines("nft", "list", "tables") if t.split()[-1] == n.bridge],
         "cgroups": [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"**/{cgroup_name(n)}")],
         "processes": processes(n),
-        "pods": [str(p) for folder in ("pods", "crun") for p in (n.dir / "node" / folder).glob("*")],
+        "pods": [str(p) for folder in ("pods", "crun") for p in (n.dir / folder).glob("*")],
     }
     return {kind: found for kind, found in left.items() if found}
 

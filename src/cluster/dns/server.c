@@ -19,9 +19,10 @@
 #include "cluster/dns/zone.h"
 #include "net/conn.h"
 
-#define UDP_MAX       4096
-#define TCP_QUERY_MAX 4096
-#define TCP_IDLE_MS   10000
+#define UDP_MAX         4096
+#define TCP_QUERY_MAX   4096
+#define TCP_IDLE_MS     10000
+#define FREE_PORT_TRIES 16
 
 struct udp_server { /* outlives the server until libuv has closed it */
     uv_udp_t handle;
@@ -347,6 +348,29 @@ int dns_server_port(const struct dns_server *s)
     return s->port;
 }
 
+static void close_udp(struct dns_server *s)
+{
+    if (!s->udp)
+        return;
+    s->udp->s = NULL;
+    uv_close((uv_handle_t *)&s->udp->handle, free_udp);
+    s->udp = NULL;
+}
+
+/* One port for both. A port that is free for UDP may be taken for TCP: with port 0 others are
+ * tried.
+ */
+static void open_port(struct dns_server *s, const struct dns_opts *o, struct err *e)
+{
+    for (int tries = o->port ? 1 : FREE_PORT_TRIES; tries > 0 && !s->listener; tries--) {
+        close_udp(s);
+        if (bind_udp(s, o->ip, o->port, e) < 0)
+            return;
+        struct listen_opts lo = {.host = o->ip, .port = s->port};
+        s->listener = listener_new(s->loop, &lo, on_client, s, e);
+    }
+}
+
 struct dns_server *dns_server_new(struct loop *l, const struct dns_opts *o, struct err *e)
 {
     struct dns_server *s = xnew(struct dns_server);
@@ -360,10 +384,8 @@ struct dns_server *dns_server_new(struct loop *l, const struct dns_opts *o, stru
     s->zone = (struct zone){s->domain, s->gateway_ip, manager_cache(o->manager, &KR_SERVICE),
                             manager_cache(o->manager, &KR_ENDPOINTS)};
     s->forwarder = forwarder_new(l, o->upstreams, o->ip, e);
-    if (s->forwarder && bind_udp(s, o->ip, o->port, e) == 0) {
-        struct listen_opts lo = {.host = o->ip, .port = s->port};
-        s->listener = listener_new(l, &lo, on_client, s, e);
-    }
+    if (s->forwarder)
+        open_port(s, o, e);
     if (!s->listener) {
         dns_server_free(s);
         return NULL;
@@ -381,10 +403,7 @@ void dns_server_free(struct dns_server *s)
         waiting_free(list_entry(s->waiting.next, struct waiting, node));
     while (!list_empty(&s->clients))
         client_free(list_entry(s->clients.next, struct tcp_client, node));
-    if (s->udp) {
-        s->udp->s = NULL;
-        uv_close((uv_handle_t *)&s->udp->handle, free_udp);
-    }
+    close_udp(s);
     free(s->domain);
     free(s->gateway_ip);
     free(s);

@@ -128,14 +128,14 @@ int node_bridge_setup(const char *bridge, const char *subnet, char ret_ip[static
 bool node_bridge_teardown(const char *bridge, uint64_t wait_ms)
 {
     int64_t deadline = clock_mono_ns() + (int64_t)wait_ms * NS_PER_MS;
-    if (!is_ours(bridge))
-        return false;
     while (has_ports(bridge)) {
         if (clock_mono_ns() >= deadline)
             return false;
         usleep(POLL_US);
     }
     remove_rules(bridge);
+    if (!is_ours(bridge))
+        return false;
     _cleanup_(nl_closep) struct nl *n = nl_open(NULL);
     return n && nl_link_delete(n, bridge, NULL) == 0;
 }

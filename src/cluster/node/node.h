@@ -43,9 +43,9 @@ const char *node_bridge_ip(const struct node *n);
 int node_bridge_setup(const char *bridge, const char *subnet, char ret_ip[static 64],
                       struct err *e);
 /*
- * Removes the bridge and its rules, if node_bridge_setup made them (this process or one before) and
- * no pod's interface is in the bridge. Interfaces of namespaces that were just given up go a little
- * later: waits for them for up to wait_ms. Returns whether the bridge is gone.
+ * Removes the rules, and the bridge if node_bridge_setup made it (this process or one before), when
+ * no interface is in the bridge. Those of namespaces that were just given up go a little later:
+ * waits for them for up to wait_ms. Returns whether the bridge is gone.
  */
 bool node_bridge_teardown(const char *bridge, uint64_t wait_ms);
 /* All checks of node_new without starting anything; the first problem as an error. */

@@ -79,8 +79,10 @@ static void serve_tcp(struct resolver *r)
 {
     uint8_t in[1026], out[514];
     int fd = accept(r->tcp, NULL, NULL);
-    ssize_t n = recv(fd, in, sizeof(in), 0);
-    size_t out_n = n > 2 ? reply_to(r, in + 2, (size_t)n - 2, out + 2) : 0;
+    ssize_t n = recv(fd, in, 2, MSG_WAITALL);
+    size_t want = n == 2 && dns_u16(in) <= sizeof(in) ? dns_u16(in) : 0;
+    n = want ? recv(fd, in, want, MSG_WAITALL) : 0;
+    size_t out_n = n > 0 ? reply_to(r, in, (size_t)n, out + 2) : 0;
 
     dns_put_u16(out, (unsigned)out_n);
     if (out_n)
@@ -102,18 +104,30 @@ static void *resolver_run(void *arg)
     return NULL;
 }
 
-static void resolver_start(struct resolver *r)
+/* One port for both; false when TCP's is taken by somebody else on this machine. */
+static bool resolver_bind(struct resolver *r)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t n = sizeof(a);
+    int on = 1;
 
     r->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     r->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(r->udp, (struct sockaddr *)&a, sizeof(a)), 0);
     getsockname(r->udp, (struct sockaddr *)&a, &n);
-    assert_int_equal(bind(r->tcp, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(r->tcp, 5), 0);
     r->port = ntohs(a.sin_port);
+    setsockopt(r->tcp, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(r->tcp, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(r->tcp, 5) == 0)
+        return true;
+    close(r->udp);
+    close(r->tcp);
+    return false;
+}
+
+static void resolver_start(struct resolver *r)
+{
+    while (!resolver_bind(r))
+        ;
     assert_int_equal(pipe(r->stop), 0);
     assert_int_equal(pthread_create(&r->thread, NULL, resolver_run, r), 0);
 }
