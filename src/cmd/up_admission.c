@@ -10,6 +10,7 @@
 #include "cmd/up.h"
 #include "contract/admit.h"
 #include "contract/names.h"
+#include "plugin/autoscaler/kpa/config.h"
 
 /* One per process, on the API server's loop. */
 static struct admission_config {
@@ -53,6 +54,15 @@ static int validate(void *ctx, struct admission_request *rq,
     return r;
 }
 
+/* What the autoscaler alone reads of its map. */
+static int validate_autoscaler(const struct kobj *map, struct err *e)
+{
+    struct kpa_config scratch;
+
+    kpa_config_default(&scratch);
+    return kpa_config_autoscaler(&scratch, map, e);
+}
+
 static int validate_map(void *ctx, struct admission_request *rq,
                         void (*warn)(void *to, const char *text), void *to, struct err *e)
 {
@@ -61,6 +71,9 @@ static int validate_map(void *ctx, struct admission_request *rq,
 
     if (streq(kobj_namespace(obj), SYSTEM_NAMESPACE))
         r = contract_validate_config(obj, UP_CLUSTER_DOMAIN, e);
+    if (r == 0 && streq(kobj_namespace(obj), SYSTEM_NAMESPACE) &&
+        streq(kobj_name(obj), config_section_name(CONFIG_AUTOSCALER)))
+        r = validate_autoscaler(obj, e);
     kobj_unref(obj);
     return r;
 }

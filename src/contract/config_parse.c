@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "contract/names.h"
+#include "contract/template.h"
 #include "kube/names.h"
 #include "json/yaml.h"
 
@@ -170,6 +171,20 @@ static int parse_http_protocol(yyjson_val *data, enum http_option *ret, struct e
     return 0;
 }
 
+/* A template is tried out on a Route without labels and annotations, so that one that can never
+ * give a name is refused here and not found out Route by Route. */
+static int check_template(const char *key, const char *text, const char *route, struct err *e)
+{
+    _cleanup_jdoc_ yyjson_doc *data = json_parse(route, strlen(route), NULL);
+    _cleanup_free_ char *name = template_fill(text, yyjson_doc_get_root(data), e);
+
+    if (!name)
+        return err_prefix(e, "%s", key), -EINVAL;
+    if (!*name || strchr(name, '/'))
+        return err_set(e, -EINVAL, "%s makes \"%s\", which is no host name", key, name);
+    return 0;
+}
+
 int config_parse_network(struct contract_config *c, yyjson_val *data, struct err *e)
 {
     struct config_network *n = &c->network;
@@ -194,7 +209,13 @@ int config_parse_network(struct contract_config *c, yyjson_val *data, struct err
     n->tag_template = config_string(data, "tag-template", "tagTemplate", "{{.Tag}}-{{.Name}}");
     n->default_external_scheme =
         config_string(data, "default-external-scheme", "defaultExternalScheme", "http");
-    return 0;
+    if (check_template("domain-template", n->domain_template,
+                       "{\"Name\":\"name\",\"Namespace\":\"namespace\",\"Domain\":\"example.com\","
+                       "\"Annotations\":{},\"Labels\":{}}",
+                       e) < 0)
+        return -EINVAL;
+    return check_template("tag-template", n->tag_template, "{\"Name\":\"name\",\"Tag\":\"tag\"}",
+                          e);
 }
 
 /* ---- config-domain ---- */

@@ -72,6 +72,11 @@ static const struct bad bads[] = {
      "cannot read ConfigMap config-network: http-protocol is \"maybe\" but must be enabled, "
      "redirected or disabled"},
     {CONFIG_NETWORK, "'rollout-duration':'-1'", NULL},
+    {CONFIG_NETWORK, "'domain-template':'{{.Name'",
+     "cannot read ConfigMap config-network: domain-template: template: {{ without }}"},
+    {CONFIG_NETWORK, "'domain-template':'{{.Nope}}.{{.Domain}}'", NULL},
+    {CONFIG_NETWORK, "'domain-template':'{{.Domain}}/{{.Name}}'", NULL},
+    {CONFIG_NETWORK, "'tag-template':'{{.Domain}}-{{.Tag}}'", NULL},
     {CONFIG_NETWORK, "'system-internal-tls':'yes'", NULL},
     {CONFIG_DOMAIN, "'x.com':'selector: ['", NULL},
     {CONFIG_DEPLOYMENT, "'progress-deadline':'1500ms'", NULL},
