@@ -171,12 +171,6 @@ pid_t proc_pid(const struct proc *p)
     return p->child.pid;
 }
 
-void proc_kill(struct proc *p, int signum)
-{
-    if (p->child.pid > 0)
-        child_kill(p->child.pid, signum);
-}
-
 void proc_cancel(struct proc *p)
 {
     if (!p || p->over)

@@ -36,7 +36,6 @@ struct proc;
 struct proc *proc_start(struct loop *l, const struct proc_opts *o,
                         void (*done)(void *ctx, const struct proc_result *r), void *ctx);
 pid_t proc_pid(const struct proc *p);
-void proc_kill(struct proc *p, int signum);
 /* Kills the group, forgets the callback. */
 void proc_cancel(struct proc *p);
 

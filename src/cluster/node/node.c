@@ -247,11 +247,6 @@ struct node *node_new(struct loop *l, const struct node_opts *o, struct err *e)
     return n;
 }
 
-const char *node_bridge_ip(const struct node *n)
-{
-    return n->bridge_ip;
-}
-
 /* ---- stopping ---- */
 static void kill_all(struct node *n)
 {

@@ -36,7 +36,6 @@ void node_stop(struct node *n, bool drain, uint64_t max_ms, void (*done)(void *c
 void node_free(struct node *n);
 /* pod_log_fn of the API server; safe to call from another loop: it posts to the node's. */
 void node_pod_log(void *node, struct http_exchange *x, const char *ns, const char *pod);
-const char *node_bridge_ip(const struct node *n);
 
 /* Sets up (idempotently) the bridge, its address, forwarding and masquerading; before the listeners
  * on the bridge's address start. */

@@ -70,7 +70,6 @@ struct pod {
     int64_t start_ns;
     struct container *containers; /* init containers first */
     size_t n;
-    char *failure, *failure_message;
     /* status */
     yyjson_doc *written; /* the newest patch sent */
     char *written_text;
@@ -128,7 +127,6 @@ struct pod *pod_new(struct node *n, const struct kobj *obj);
 void pod_hold(struct pod *p);
 void pod_release(struct pod *p);
 void pod_step(struct pod *p);
-void pod_fail(struct pod *p, const char *reason, const char *message);
 bool pod_finished(const struct pod *p); /* every container is done */
 struct pod *pod_of_container(const struct container *c);
 void pod_facts_fill(struct pod *p, struct pod_facts *f);

@@ -64,8 +64,6 @@ static void pod_free(struct pod *p)
     free(p->containers);
     free(p->dir);
     free(p->log_dir);
-    free(p->failure);
-    free(p->failure_message);
     free(p->written_text);
     free(p);
 }
@@ -105,8 +103,6 @@ const char *pod_restart_policy(const struct pod *p)
 
 bool pod_finished(const struct pod *p)
 {
-    if (p->failure)
-        return true;
     for (size_t i = 0; i < p->n; i++) {
         const struct container *c = &p->containers[i];
         if (c->init && c->state == CT_DONE && c->now.exit_code != 0)
@@ -271,17 +267,6 @@ static void step_containers(struct pod *p)
         if (c->init)
             return; /* the next ones wait for it */
     }
-}
-
-void pod_fail(struct pod *p, const char *reason, const char *message)
-{
-    free(p->failure);
-    free(p->failure_message);
-    p->failure = xstrdup(reason);
-    p->failure_message = xstrdup(message);
-    for (size_t i = 0; i < p->n; i++)
-        container_stop(&p->containers[i], 0);
-    pod_status(p);
 }
 
 static void finish(struct pod *p)

@@ -65,9 +65,7 @@ static void with_view(struct pod *p, void (*fn)(const struct pod_view *v, void *
                          .host_ip = p->node->bridge_ip,
                          .pod_ip = p->ip,
                          .start_ns = p->start_ns,
-                         .now_ns = clock_wall_ns(),
-                         .failure = p->failure,
-                         .failure_message = p->failure_message};
+                         .now_ns = clock_wall_ns()};
     fn(&v, to);
     free(views);
 }
@@ -109,7 +107,7 @@ static bool has_news(const struct container *c)
 
 static bool worth_writing(struct pod *p)
 {
-    if (p->written || p->slow || p->failure || pod_is_ready(p))
+    if (p->written || p->slow || pod_is_ready(p))
         return true;
     /* From before this process: it may say more than is true now. */
     if (kobj_condition_is(p->obj, "Ready", "True"))

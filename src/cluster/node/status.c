@@ -38,7 +38,7 @@ static bool initialized(const struct pod_view *v)
 
 const char *status_phase(const struct pod_view *v)
 {
-    bool all_done = true, failed = v->failure != NULL, begun = false;
+    bool all_done = true, failed = false, begun = false;
     for (size_t i = 0; i < v->n; i++) {
         const struct container_view *c = &v->containers[i];
         bool bad = c->done && c->state == RUN_TERMINATED && c->now->exit_code != 0;
@@ -51,10 +51,8 @@ const char *status_phase(const struct pod_view *v)
         failed |= bad;
         begun |= c->state != RUN_WAITING || c->last->set;
     }
-    if (v->failure || (all_done && failed))
-        return "Failed";
     if (all_done)
-        return "Succeeded";
+        return failed ? "Failed" : "Succeeded";
     return begun && initialized(v) ? "Running" : "Pending";
 }
 
@@ -254,20 +252,6 @@ static void set_addresses(const struct pod_view *v, yyjson_mut_doc *d, yyjson_mu
     jm_set_str(d, jm_add_obj(d, jm_arr(d, status, "podIPs")), v->pod_ip, "ip");
 }
 
-/* In a merge patch null removes; so it is said only where something is there to remove. */
-static void set_failure(const struct pod_view *v, const yyjson_val *before, yyjson_mut_doc *d,
-                        yyjson_mut_val *status)
-{
-    const char *const keys[] = {"reason", "message"};
-    const char *const values[] = {v->failure, v->failure_message};
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        if (values[i])
-            jm_set_str(d, status, values[i], keys[i]);
-        else if (jget(before, keys[i]))
-            jm_set(d, status, yyjson_mut_null(d), keys[i]);
-    }
-}
-
 char *status_patch(const struct pod_view *v, const yyjson_val *before)
 {
     _cleanup_jmut_ yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
@@ -282,6 +266,5 @@ char *status_patch(const struct pod_view *v, const yyjson_val *before)
     set_time(d, status, v->start_ns, "startTime");
     jm_set_str(d, status, pod_qos_class(kobj_root(v->pod)), "qosClass");
     set_containers(v, d, status);
-    set_failure(v, before, d, status);
     return json_mut_text(root, NULL);
 }

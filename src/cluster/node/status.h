@@ -36,8 +36,6 @@ struct pod_view {
     size_t n;
     const char *host_ip, *pod_ip; /* pod_ip "" = none yet */
     int64_t start_ns, now_ns;     /* wall clock */
-    /* The pod itself failed ("Evicted", "InvalidPod"); NULL = no. */
-    const char *failure, *failure_message;
 };
 
 /* "Pending", "Running", "Succeeded" or "Failed". */

@@ -35,16 +35,6 @@ static size_t index_of(const names *list, const char *route)
     return i;
 }
 
-bool routes_has(const struct kobj *o, const char *route)
-{
-    names list = {0};
-
-    routes_each(o, collect, &list);
-    bool has = index_of(&list, route) < list.n;
-    vec_done(&list);
-    return has;
-}
-
 static int by_name(const void *a, const void *b)
 {
     const struct str *x = a, *y = b;

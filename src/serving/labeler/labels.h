@@ -10,7 +10,6 @@
 /* Calls fn for each Route name of the annotation. */
 void routes_each(const struct kobj *o, void (*fn)(void *ctx, const char *route, size_t n),
                  void *ctx);
-bool routes_has(const struct kobj *o, const char *route);
 
 /*
  * The merge patch that adds the Route to an object's list or takes it out, and brings a Revision's
