@@ -16,8 +16,9 @@ static uint64_t in_flight(void *ctx, const char *ns, const char *revision, const
 static int make_parts(struct up_node *n, struct loop *l, struct err *e)
 {
     _cleanup_free_ char *images = xasprintf("%s/images", n->o->data_dir);
+    _cleanup_free_ char *own = xasprintf("%s/node", n->o->data_dir);
     struct node_opts no = {
-        .data_dir = n->o->data_dir,
+        .data_dir = own,
         .name = UP_NODE_NAME,
         .bridge = n->o->bridge,
         .subnet = n->o->subnet,

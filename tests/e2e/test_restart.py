@@ -68,7 +68,7 @@ def leftovers(n):
         "nft": [t for t in lines("nft", "list", "tables") if t.split()[-1] == n.bridge],
         "cgroups": [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"**/{cgroup_name(n)}")],
         "processes": processes(n),
-        "pods": [str(p) for folder in ("pods", "crun") for p in (n.dir / folder).glob("*")],
+        "pods": [str(p) for folder in ("pods", "crun") for p in (n.dir / "node" / folder).glob("*")],
     }
     return {kind: found for kind, found in left.items() if found}
 
