@@ -100,11 +100,13 @@ static void install(struct boot *b, const struct kube_resource *res, struct kmut
         s->w.obj = obj;
         if (write_update(&s->w, "", name, &st) == 0)
             return;
-    } else {
+    } else if (!st.code || st.code == 404) {
         api_status_done(&st);
         s->w.obj = obj;
         if (write_create(&s->w, "", &st) == 0)
             return;
+    } else {
+        kmut_free(obj);
     }
     step_done(s, &st, STR_NULL, false);
 }

@@ -56,6 +56,16 @@ struct pair {
     char *cert, *key;
 };
 
+/* Whether the two belong together: a crash between the writes of them, or damage, may leave others.
+ */
+static bool pair_matches(const struct pair *p)
+{
+    struct tls_server *t = tls_server_new(p->cert, p->key, NULL, NULL, NULL);
+
+    tls_server_free(t);
+    return t;
+}
+
 static bool pair_load(const char *dir, const char *name, struct pair *ret)
 {
     _cleanup_free_ char *crt = xasprintf("%s/pki/%s.crt", dir, name);
@@ -64,7 +74,8 @@ static bool pair_load(const char *dir, const char *name, struct pair *ret)
 
     ret->cert = read_file(crt);
     ret->key = read_file(key);
-    if (ret->cert && ret->key && pki_seconds_left(ret->cert, &left, NULL) == 0 && left > RENEW_LEFT)
+    if (ret->cert && ret->key && pki_seconds_left(ret->cert, &left, NULL) == 0 &&
+        left > RENEW_LEFT && pair_matches(ret))
         return true;
     free(steal(&ret->cert));
     free(steal(&ret->key));

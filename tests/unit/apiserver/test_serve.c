@@ -363,9 +363,10 @@ static void test_identity_files(void **state)
     static const char *const names[] = {"ca.crt",    "ca.key",    "server.crt",  "server.key",
                                         "admin.crt", "admin.key", "server.names"};
     static const char *const ips[] = {"10.222.0.1", NULL};
-    struct api_identity a = {0}, b = {0}, c = {0};
+    struct api_identity a = {0}, b = {0}, c = {0}, d = {0};
     struct err e = {0};
     struct stat st;
+    _cleanup_free_ char *admin_key = xasprintf("%s/pki/admin.key", w->dir);
     _cleanup_free_ char *config = xasprintf("%s/kubeconfig", w->dir);
 
     assert_int_equal(api_identity_load(w->dir, NULL, &a, &e), 0);
@@ -373,6 +374,11 @@ static void test_identity_files(void **state)
     assert_string_equal(a.client_cert_pem, b.client_cert_pem);
     assert_int_equal(api_identity_load(w->dir, ips, &c, &e), 0);
     assert_string_equal(a.ca_pem, c.ca_pem);
+    /* a key that is damaged, or not its certificate's, is made again with it */
+    assert_int_equal(truncate(admin_key, 100), 0);
+    assert_int_equal(api_identity_load(w->dir, ips, &d, &e), 0);
+    assert_string_equal(a.ca_pem, d.ca_pem);
+    assert_string_not_equal(a.client_key_pem, d.client_key_pem);
     assert_int_equal(api_identity_kubeconfig(&a, config, "https://127.0.0.1:1", &e), 0);
     assert_int_equal(stat(config, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
@@ -390,6 +396,7 @@ static void test_identity_files(void **state)
     api_identity_done(&a);
     api_identity_done(&b);
     api_identity_done(&c);
+    api_identity_done(&d);
 }
 
 int main(void)
