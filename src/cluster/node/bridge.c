@@ -9,7 +9,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,6 +100,37 @@ static void remove_rules(const char *bridge)
     (void)proc_run(&o, NULL, NULL); /* without nft there are none */
 }
 
+/* ---- one subnet, one interface ---- */
+static uint32_t host_order(const struct sockaddr *a)
+{
+    return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr);
+}
+
+/* With one network on two interfaces the kernel sends to either, and pods seem to hang. A wider
+ * network elsewhere does no harm: the narrower route wins. */
+static int check_unshared(const char *bridge, const char *subnet, uint32_t gateway, int prefix,
+                          struct err *e)
+{
+    uint32_t mask = ~0U << (32 - prefix);
+    struct ifaddrs *all;
+    int r = 0;
+    if (getifaddrs(&all) < 0)
+        return 0; /* what follows needs the same and says why it fails */
+    for (struct ifaddrs *i = all; i && r == 0; i = i->ifa_next) {
+        if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || !i->ifa_netmask ||
+            streq(i->ifa_name, bridge))
+            continue;
+        bool wider = (host_order(i->ifa_netmask) & mask) != mask;
+        if (!wider && (host_order(i->ifa_addr) & mask) == (gateway & mask))
+            r = err_set(e, -EADDRINUSE,
+                        "the pods' network %s overlaps with that of the interface %s; choose "
+                        "another with --subnet, or remove that interface: ip link del %s",
+                        subnet, i->ifa_name, i->ifa_name);
+    }
+    freeifaddrs(all);
+    return r;
+}
+
 int node_bridge_setup(const char *bridge, const char *subnet, char ret_ip[static 64], struct err *e)
 {
     struct ipam *p = ipam_new(subnet, e);
@@ -106,6 +139,8 @@ int node_bridge_setup(const char *bridge, const char *subnet, char ret_ip[static
     uint32_t gateway = ipam_gateway(p);
     int prefix = ipam_prefix(p);
     ipam_free(p);
+    if (check_unshared(bridge, subnet, gateway, prefix, e) < 0)
+        return e->code;
     _cleanup_(nl_closep) struct nl *n = nl_open(e);
     if (!n)
         return -EIO;
