@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 
@@ -45,6 +46,98 @@ def test_port_taken(private_tmp):
         one_message(up(*args, "--http-port", str(port), "--api-port", str(free_port())), str(port), "in use")
         one_message(up(*args, "--http-port", str(free_port()), "--api-port", str(port)), str(port), "in use")
     subprocess.run(["ip", "link", "del", "nonatest9"], capture_output=True)
+
+
+@pytest.fixture
+def spare():
+    """An instance that was never started."""
+    n = Nonagon(index=9)
+    yield n
+    n.remove()
+
+
+def fails(n, *parts):
+    p = subprocess.run(n.command(), capture_output=True, text=True, timeout=60)
+    one_message(p, *parts)
+
+
+def test_port_taken_on_the_bridge(spare):
+    def ip(*args):
+        subprocess.run(["ip", *args], check=True)
+
+    ip("link", "add", spare.bridge, "type", "bridge")
+    ip("addr", "add", f"{spare.gateway_ip}/16", "dev", spare.bridge)
+    ip("link", "set", spare.bridge, "up")
+    for kind, port in ((socket.SOCK_DGRAM, 53), (socket.SOCK_STREAM, 53), (socket.SOCK_STREAM, 80)):
+        with socket.socket(socket.AF_INET, kind) as s:
+            s.bind((spare.gateway_ip, port))
+            if kind == socket.SOCK_STREAM:
+                s.listen()
+            fails(spare, f"{spare.gateway_ip}:{port}", "in use")
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
+    assert f"table ip {spare.bridge}\n" not in tables
+    ip("link", "show", spare.bridge)  # it was there before: it stays
+
+
+def test_failed_start_leaves_no_network(spare):
+    with socket.socket() as s:
+        s.bind(("0.0.0.0", spare.api_port))
+        s.listen()
+        fails(spare, str(spare.api_port), "in use")
+    assert not os.path.exists(f"/sys/class/net/{spare.bridge}")
+
+
+def test_damaged_state(spare):
+    spare.start()
+    assert spare.stop() == 0
+    db = spare.dir / "state.db"
+    good = db.read_bytes()
+    for bad in (os.urandom(65536), good[:len(good) // 2], good[:8192] + os.urandom(8192) + good[16384:]):
+        for f in spare.dir.glob("state.db*"):
+            f.unlink()
+        db.write_bytes(bad)
+        fails(spare, str(db), "move it away")
+    for f in spare.dir.glob("state.db*"):
+        f.unlink()
+    db.write_bytes(good)
+    spare.start()
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "ca.key", "server.crt", "server.key", "admin.crt", "admin.key"])
+def test_damaged_certificates_are_made_again(spare, name):
+    spare.start()
+    assert spare.stop() == 0
+    found = next(spare.dir.glob(f"pki/**/{name}"))
+    found.write_bytes(found.read_bytes()[:100])
+    spare.start()
+    assert spare.kubectl("get", "ns").returncode == 0
+
+
+def test_disk_full_at_start(private_tmp):
+    disk = private_tmp / "small"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)], check=True)
+    try:
+        fails(Nonagon(data_dir=disk, index=9), "disk full", str(disk))
+    finally:
+        subprocess.run(["umount", str(disk)])
+
+
+def test_signals_at_any_moment_of_a_start(spare):
+    """Twice each, as a terminal and a wrapper send them: a clean end, in the time that a start takes."""
+    for delay in (0.05, 0.1, 0.15, 0.2, 0.3, 0.5):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            p = subprocess.Popen(spare.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                p.wait(delay)
+            except subprocess.TimeoutExpired:
+                pass
+            p.send_signal(number)
+            p.send_signal(number)
+            p.communicate(timeout=60)
+            # Before it asked to be told of signals, it just ends.
+            assert p.returncode in (0, -number)
+    assert not os.path.exists(f"/sys/class/net/{spare.bridge}")
 
 
 def test_data_directory_not_writable():
