@@ -1,6 +1,7 @@
 /*
  * An exchange owns copies of what it was made from, in one arena, and a transport's table for the
- * answer. Whoever ends it first (handler or transport) frees it.
+ * answer. Whoever ends it first (handler or transport) frees it. Dozens live for as long as the
+ * process, as watches: so a full set of headers is kept only while an answer's head is being made.
  */
 #include "http/exchange.h"
 
@@ -16,13 +17,25 @@ struct http_exchange {
     struct str method, path, query, body;
     char *body_mem; /* outside of the arena: it can be big */
     const char *user, *group, *peer;
-    struct http_headers request, response;
+    struct http_header *request; /* in the arena */
+    size_t n_request;
+    struct http_headers *response; /* from the first header to the head's sending */
     const struct http_exchange_ops *ops;
     void *transport;
 
     void (*on_close)(void *ctx);
     void *on_close_ctx;
 };
+
+static void copy_headers(struct http_exchange *x, const struct http_headers *from)
+{
+    x->n_request = from ? from->n : 0;
+    x->request = arena_alloc(&x->mem, x->n_request * sizeof(*x->request));
+    for (size_t i = 0; i < x->n_request; i++) {
+        x->request[i].name = arena_str(&x->mem, from->h[i].name);
+        x->request[i].value = arena_str(&x->mem, from->h[i].value);
+    }
+}
 
 struct http_exchange *http_exchange_new(const struct http_exchange_init *in)
 {
@@ -38,9 +51,7 @@ struct http_exchange *http_exchange_new(const struct http_exchange_init *in)
     x->user = arena_strndup(&x->mem, in->user, in->user ? strlen(in->user) : 0);
     x->group = arena_strndup(&x->mem, in->group, in->group ? strlen(in->group) : 0);
     x->peer = arena_strndup(&x->mem, in->peer, in->peer ? strlen(in->peer) : 0);
-    for (size_t i = 0; in->headers && i < in->headers->n; i++)
-        http_add(&x->request, arena_str(&x->mem, in->headers->h[i].name),
-                 arena_str(&x->mem, in->headers->h[i].value));
+    copy_headers(x, in->headers);
     x->ops = in->ops;
     x->transport = in->transport;
     return x;
@@ -49,6 +60,7 @@ struct http_exchange *http_exchange_new(const struct http_exchange_init *in)
 static void exchange_free(struct http_exchange *x)
 {
     arena_done(&x->mem);
+    free(x->response);
     free(x->body_mem);
     free(x);
 }
@@ -82,7 +94,13 @@ struct str http_body(const struct http_exchange *x)
 
 struct str http_request_header(const struct http_exchange *x, const char *name)
 {
-    return http_get(&x->request, name);
+    struct str want = str_of(name);
+
+    for (size_t i = 0; i < x->n_request; i++) {
+        if (str_ieq(x->request[i].name, want))
+            return x->request[i].value;
+    }
+    return STR_NULL;
 }
 
 const char *http_user(const struct http_exchange *x)
@@ -115,15 +133,22 @@ void http_on_close(struct http_exchange *x, void (*fn)(void *ctx), void *ctx)
 
 void http_set_header(struct http_exchange *x, const char *name, const char *value)
 {
-    http_replace(&x->response, arena_str(&x->mem, str_of(name)), arena_str(&x->mem, str_of(value)));
+    if (!x->response) {
+        x->response = xmalloc(sizeof(*x->response));
+        x->response->n = 0;
+    }
+    http_replace(x->response, arena_str(&x->mem, str_of(name)), arena_str(&x->mem, str_of(value)));
 }
 
 static void start(struct http_exchange *x, int status, const char *content_type, bool streamed)
 {
+    static const struct http_headers none = {.n = 0};
 
     if (content_type)
         http_set_header(x, "Content-Type", content_type);
-    x->ops->start(x->transport, status, &x->response, streamed);
+    x->ops->start(x->transport, status, x->response ? x->response : &none, streamed);
+    free(x->response);
+    x->response = NULL;
 }
 
 static bool may_have_body(int status)
