@@ -161,6 +161,29 @@ def test_kill_at_random_moments(own, hello):
     assert leftovers(own) == {}
 
 
+def test_kill_during_start(own, hello):
+    """kill -9 while it starts, takes pods over and starts others: the last start finds its way."""
+    rnd = random.Random(20260102)
+    for i in range(3):
+        own.apply(service(f"start-{i}", hello, annotations={"autoscaling.knative.dev/min-scale": "2"}))
+    for _ in range(KILLS // 2):
+        own.kill()
+        # Some pods die meanwhile, so that there is something to start as well.
+        for pid in [p.split()[0] for p in processes(own) if rnd.random() < 0.3]:
+            subprocess.run(["kill", "-9", pid])
+        own.process = subprocess.Popen(own.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rnd.uniform(0, 0.7))
+    own.kill()
+    own.start()
+    for i in range(3):
+        own.wait_ready("ksvc", f"start-{i}")
+        assert eventually(lambda: own.call(f"start-{i}").status == 200, "it serves again")
+        own.kubectl("delete", "ksvc", f"start-{i}")
+    eventually(lambda: not own.pods(), "pods end with their Services")
+    assert own.stop() == 0
+    assert leftovers(own) == {}
+
+
 def test_second_instance_on_the_same_directory_is_refused(own):
     p = subprocess.run(own.command()[:4] + ["--http-port", str(free_port()), "--api-port", str(free_port())],
                        capture_output=True, text=True, timeout=60)
