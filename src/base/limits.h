@@ -1,55 +1,62 @@
-/* Every maximum of the product in one place. Sizes in bytes unless the name says otherwise. */
+/*
+ * The maxima that can be met from outside, in one place; those of a single file's inner working
+ * stand in that file. Sizes in bytes unless the name says otherwise.
+ */
 #ifndef NONAGON_BASE_LIMITS_H
 #define NONAGON_BASE_LIMITS_H
 
 /* API objects and requests */
-#define LIMIT_OBJECT        (1536 * 1024)      /* one stored object, as etcd's default request limit */
-#define LIMIT_API_BODY      (3 * 1024 * 1024)  /* one request body */
-#define LIMIT_API_RESPONSE  (1024 * 1024 * 1024)
-#define LIMIT_JSON_DEPTH    256
-#define LIMIT_YAML_ALIASES  100                /* alias expansions in one document */
-#define LIMIT_YAML_NODES    200000
-#define LIMIT_PATCH_OPS     10000
-#define LIMIT_WATCH_HISTORY 10000              /* events kept for watches to resume, per store */
+#define LIMIT_OBJECT              (1536 * 1024)     /* one stored object, as etcd's request limit */
+#define LIMIT_API_BODY            (3 * 1024 * 1024) /* one request body */
+#define LIMIT_API_RESPONSE        (1024 * 1024 * 1024)
+#define LIMIT_JSON_DEPTH          256
+#define LIMIT_YAML_ALIASES        100 /* alias expansions in one document */
+#define LIMIT_YAML_NODES          200000
+#define LIMIT_PATCH_OPS           10000
+#define LIMIT_WATCH_HISTORY       10000 /* events kept for watches to resume, per store */
 #define LIMIT_WATCH_HISTORY_BYTES (4 * 1024 * 1024) /* of the objects in it */
-#define LIMIT_STORE_IN_FLIGHT 10000            /* writes waiting for their commit */
-#define LIMIT_WATCH_QUEUE   (8 * 1024 * 1024)  /* unsent bytes of one watcher before it is dropped */
+#define LIMIT_STORE_IN_FLIGHT     10000             /* writes waiting for their commit */
+#define LIMIT_API_KINDS           4096              /* built in and from CRDs */
+#define LIMIT_WATCH_QUEUE         (8 * 1024 * 1024) /* unsent bytes before a watcher is dropped */
 
 /* Kubernetes client */
-#define LIMIT_FIELD_NAMES      4096            /* object field names kept once per process */
+#define LIMIT_FIELD_NAMES      4096 /* object field names kept once per process */
 #define LIMIT_SELECTOR_TERMS   1000
-#define LIMIT_CACHE_TOMBSTONES 256             /* deletions that a cache remembers */
-#define LIMIT_PLANS_IN_FLIGHT  16              /* keys of one controller with writes under way */
-#define LIMIT_EVENTS_KNOWN     4096            /* event objects remembered for counting up */
-#define LIMIT_EVENTS_BURST     25              /* events about one object before they are thinned out */
+#define LIMIT_CACHE_TOMBSTONES 256  /* deletions that a cache remembers */
+#define LIMIT_PLANS_IN_FLIGHT  16   /* keys of one controller with writes under way */
+#define LIMIT_EVENTS_KNOWN     4096 /* event objects remembered for counting up */
+#define LIMIT_EVENTS_BURST     25   /* events about one object before they are thinned out */
 
 /* HTTP */
-#define LIMIT_HTTP_HEAD     (64 * 1024)        /* request or response line and all header fields */
-#define LIMIT_HTTP_HEADERS  128                /* header fields in one message */
-#define LIMIT_HTTP_URL      (16 * 1024)
-#define LIMIT_CONN_OUT      (256 * 1024)       /* unsent bytes on one connection before back-pressure */
+#define LIMIT_HTTP_HEAD        (64 * 1024) /* request or response line and all header fields */
+#define LIMIT_HTTP_HEADERS     128         /* header fields in one message */
+#define LIMIT_HTTP_URL         (16 * 1024)
+#define LIMIT_HTTP_PIPELINED   (64 * 1024) /* bytes read ahead of the request being answered */
+#define LIMIT_HTTP_CONNECTIONS 10000 /* of one server, where its owner names no other number */
+#define LIMIT_HTTP_IDLE        64    /* idle connections that one client keeps */
+#define LIMIT_CONN_OUT         (256 * 1024) /* unsent bytes before back-pressure */
 
 /* Data plane */
-#define LIMIT_QUEUE_REQUESTS 1000              /* requests waiting for one revision from zero */
-#define LIMIT_QUEUE_BYTES    (64 * 1024 * 1024) /* bytes of requests waiting, all revisions, one worker */
-#define LIMIT_QUEUE_BODY     (64 * 1024)       /* of one waiting request before its reading is paused */
-#define LIMIT_DATAPLANE_CLIENTS 50000          /* client connections of one worker */
+#define LIMIT_QUEUE_REQUESTS    1000               /* requests waiting for one revision from zero */
+#define LIMIT_QUEUE_BYTES       (64 * 1024 * 1024) /* of all waiting requests of one worker */
+#define LIMIT_QUEUE_BODY        (64 * 1024) /* of a waiting one before its reading is paused */
+#define LIMIT_DATAPLANE_CLIENTS 50000       /* client connections of one worker */
 
 /* Images */
-#define LIMIT_MANIFEST      (4 * 1024 * 1024)
-#define LIMIT_LAYER_ENTRIES 2000000
-#define LIMIT_LAYER_DIR_NAMES (256 * 1024 * 1024) /* bytes of directory names of one layer, while unpacking */
-#define LIMIT_IMAGE_LAYERS  127                /* as in other engines; overlayfs itself allows 500 */
-#define LIMIT_IMAGE_JOBS    3                  /* downloads at a time; one thread of the pool stays free */
-#define LIMIT_IMAGE_BYTES   (64LL * 1024 * 1024 * 1024)
+#define LIMIT_MANIFEST        (4 * 1024 * 1024)
+#define LIMIT_LAYER_ENTRIES   2000000
+#define LIMIT_LAYER_DIR_NAMES (256 * 1024 * 1024) /* of one layer while unpacking */
+#define LIMIT_IMAGE_LAYERS    127 /* as in other engines; overlayfs itself allows 500 */
+#define LIMIT_IMAGE_JOBS      3   /* downloads at a time; one thread of the pool stays free */
+#define LIMIT_IMAGE_BYTES     (64LL * 1024 * 1024 * 1024)
 
 /* DNS */
-#define LIMIT_DNS_PENDING 1000                 /* queries waiting for another resolver */
-#define LIMIT_DNS_CLIENTS 100                  /* TCP connections */
+#define LIMIT_DNS_PENDING 1000 /* queries waiting for another resolver */
+#define LIMIT_DNS_CLIENTS 100  /* TCP connections */
 
 /* Pods */
-#define LIMIT_LOG_FILE      (10 * 1024 * 1024) /* per container; rotated once beyond it */
-#define LIMIT_CONTAINER_PIDS  4096              /* processes and threads of one container */
-#define LIMIT_CONTAINER_FILES 1048576           /* open files of one process, as Docker sets it */
+#define LIMIT_LOG_FILE        (10 * 1024 * 1024) /* per container; rotated once beyond it */
+#define LIMIT_CONTAINER_PIDS  4096               /* processes and threads of one container */
+#define LIMIT_CONTAINER_FILES 1048576            /* open files of one process, as Docker sets it */
 
 #endif

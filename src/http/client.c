@@ -9,10 +9,10 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "base/list.h"
 #include "http/h1.h"
 
-#define MAX_IDLE      64
 #define IDLE_SWEEP_MS 30000
 
 struct http_client {
@@ -87,7 +87,7 @@ static void link_to_pool(struct link *k)
     k->pooled = true;
     k->swept = false;
     list_push_back(&c->idle, &k->in_pool);
-    if (++c->n_idle > MAX_IDLE)
+    if (++c->n_idle > LIMIT_HTTP_IDLE)
         link_close(list_entry(c->idle.next, struct link, in_pool));
     if (!timer_active(c->sweep))
         timer_start(c->sweep, IDLE_SWEEP_MS);

@@ -8,7 +8,6 @@
 #include "base/limits.h"
 #include "http/session.h"
 
-#define MAX_CONNECTIONS 10000
 #define HEAD_TIMEOUT_MS 15000
 #define IDLE_TIMEOUT_MS 120000
 
@@ -24,7 +23,7 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_opt
     s->loop = l;
     s->o = *o;
     s->o.max_body = o->max_body ? o->max_body : LIMIT_API_BODY;
-    s->o.max_connections = o->max_connections ? o->max_connections : MAX_CONNECTIONS;
+    s->o.max_connections = o->max_connections ? o->max_connections : LIMIT_HTTP_CONNECTIONS;
     s->o.head_timeout_ms = o->head_timeout_ms ? o->head_timeout_ms : HEAD_TIMEOUT_MS;
     s->o.idle_timeout_ms = o->idle_timeout_ms ? o->idle_timeout_ms : IDLE_TIMEOUT_MS;
     list_init(&s->sessions);

@@ -12,8 +12,6 @@
 
 #include "base/limits.h"
 
-#define MAX_PIPELINED (64 * 1024)
-
 static void parse(struct http_session *k);
 
 static void session_free(struct http_session *k)
@@ -305,7 +303,7 @@ static void on_data(void *ctx, const char *p, size_t n)
 
     buf_add(&k->in, p, n);
     if (k->busy) {
-        if (k->in.n > MAX_PIPELINED)
+        if (k->in.n > LIMIT_HTTP_PIPELINED)
             conn_read_stop(k->conn);
         return;
     }
@@ -360,7 +358,7 @@ void session_new(struct http_server *s, struct conn *c)
     k->server = s;
     k->conn = c;
     k->parser = h1_new(H1_REQUEST, &parser_events, k);
-    buf_init(&k->in, SIZE_MAX / 2); /* reading stops above MAX_PIPELINED */
+    buf_init(&k->in, SIZE_MAX / 2); /* reading stops above LIMIT_HTTP_PIPELINED */
     buf_init(&k->body, s->o.max_body);
     buf_init(&k->out, SIZE_MAX / 2);
     k->limit = timer_new(s->loop, on_limit, k);

@@ -1,9 +1,8 @@
 /* A sorted array with a hash index; registrations are rare, look-ups happen for each request. */
 #include "cluster/apiserver/kinds.h"
 
+#include "base/limits.h"
 #include "base/vec.h"
-
-#define MAX_KINDS 4096
 
 struct kinds {
     VEC(const struct api_kind *) all;
@@ -131,7 +130,7 @@ void kinds_replace(struct kinds *k, const char *group, const char *plural,
         api_kind_unref(old);
     }
     for (size_t i = 0; i < n; i++) {
-        if (k->all.n < MAX_KINDS)
+        if (k->all.n < LIMIT_API_KINDS)
             vec_push(&k->all, list[i]);
         else
             api_kind_unref(list[i]);
