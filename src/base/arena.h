@@ -13,7 +13,7 @@ struct arena {
 
 void arena_init(struct arena *a);
 void arena_done(struct arena *a);
-void arena_reset(struct arena *a); /* frees all but the first block */
+void arena_reset(struct arena *a);            /* frees all but the first block */
 void *arena_alloc(struct arena *a, size_t n); /* aligned to 16, zeroed */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,6 +1,6 @@
 /*
- * A growing byte buffer with its maximum given at birth. The content is always followed by a NUL that
- * is not counted. Appending beyond the maximum fails with -E2BIG and changes nothing.
+ * A growing byte buffer with its maximum given at birth. The content is always followed by a NUL
+ * that is not counted. Appending beyond the maximum fails with -E2BIG and changes nothing.
  */
 #ifndef NONAGON_BASE_BUF_H
 #define NONAGON_BASE_BUF_H

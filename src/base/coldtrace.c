@@ -1,6 +1,6 @@
 /*
- * A fixed ring of traces under one mutex. Marks happen a handful of times per cold start, never per request, so a
- * lock and a linear search of a few hundred entries cost less than anything cleverer.
+ * A fixed ring of traces under one mutex. Marks happen a handful of times per cold start, never per
+ * request, so a lock and a linear search of a few hundred entries cost less than anything cleverer.
  */
 #include "base/coldtrace.h"
 

@@ -1,7 +1,8 @@
 /*
- * Cold-start trace: when the stages of a start from zero happened, per revision, in this process. Each role marks
- * the stage it owns; the gateway reads the whole for the Server-Timing header, the demo and the benchmark. Thread-safe,
- * bounded (oldest entries are dropped), and only ever informative: nothing decides on it.
+ * Cold-start trace: when the stages of a start from zero happened, per revision, in this process.
+ * Each role marks the stage it owns; the gateway reads the whole for the Server-Timing header, the
+ * demo and the benchmark. Thread-safe, bounded (oldest entries are dropped), and only ever
+ * informative: nothing decides on it.
  */
 #ifndef NONAGON_BASE_COLDTRACE_H
 #define NONAGON_BASE_COLDTRACE_H

@@ -1,7 +1,8 @@
 /*
- * The one error convention: a fallible function takes `struct err *` last, returns 0 on success or a
- * negative errno-like code, and fills the error only on failure. The message is for people: what was
- * attempted, on what, why it failed, what to do. NULL is accepted where the caller does not care.
+ * The one error convention: a fallible function takes `struct err *` last, returns 0 on success or
+ * a negative errno-like code, and fills the error only on failure. The message is for people: what
+ * was attempted, on what, why it failed, what to do. NULL is accepted where the caller does not
+ * care.
  */
 #ifndef NONAGON_BASE_ERR_H
 #define NONAGON_BASE_ERR_H

@@ -1,4 +1,5 @@
-/* Intrusive-index binary min-heap of pointers ordered by a 64-bit key (usually a deadline in ns). */
+/* Intrusive-index binary min-heap of pointers ordered by a 64-bit key (usually a deadline in ns).
+ */
 #ifndef NONAGON_BASE_HEAP_H
 #define NONAGON_BASE_HEAP_H
 

@@ -1,4 +1,5 @@
-/* Intrusive circular doubly linked list. A node is in at most one list; an unlinked node points to itself. */
+/* Intrusive circular doubly linked list. A node is in at most one list; an unlinked node points to
+ * itself. */
 #ifndef NONAGON_BASE_LIST_H
 #define NONAGON_BASE_LIST_H
 

@@ -1,6 +1,6 @@
 /*
- * Hash map from string to pointer. Keys are copied; values are the caller's, optionally freed by the
- * function given at birth. Iteration is in insertion order. Not thread-safe.
+ * Hash map from string to pointer. Keys are copied; values are the caller's, optionally freed by
+ * the function given at birth. Iteration is in insertion order. Not thread-safe.
  */
 #ifndef NONAGON_BASE_MAP_H
 #define NONAGON_BASE_MAP_H

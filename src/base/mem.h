@@ -13,12 +13,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define _cleanup_(fn) __attribute__((cleanup(fn)))
-#define LIKELY(x)     __builtin_expect(!!(x), 1)
-#define UNLIKELY(x)   __builtin_expect(!!(x), 0)
-#define ARRAY_LEN(a)  (sizeof(a) / sizeof((a)[0]))
-#define container_of(ptr, type, member)                                                            \
-    ((type *)((char *)(ptr) - offsetof(type, member)))
+#define _cleanup_(fn)                   __attribute__((cleanup(fn)))
+#define LIKELY(x)                       __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)                     __builtin_expect(!!(x), 0)
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* Takes the pointer out of a variable and leaves NULL: the variable's cleanup then does nothing. */
 #define steal(pp)                                                                                  \
@@ -43,7 +42,8 @@ void *xrealloc(void *p, size_t n) __attribute__((returns_nonnull));
 char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull)); /* NULL gives "" */
 char *xstrndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));
 void *xmemdup(const void *p, size_t n) __attribute__((malloc, returns_nonnull));
-char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
+char *xasprintf(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
 
 #define xnew(type) ((type *)xcalloc(1, sizeof(type)))
 

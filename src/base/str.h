@@ -12,10 +12,10 @@ struct str {
     size_t n;
 };
 
-#define STR(lit)    ((struct str){(lit), sizeof(lit) - 1})
-#define STR_NULL    ((struct str){NULL, 0})
-#define STR_FMT     "%.*s"
-#define STR_ARG(s)  (int)(s).n, (s).p
+#define STR(lit)   ((struct str){(lit), sizeof(lit) - 1})
+#define STR_NULL   ((struct str){NULL, 0})
+#define STR_FMT    "%.*s"
+#define STR_ARG(s) (int)(s).n, (s).p
 
 static inline struct str str_of(const char *z)
 {

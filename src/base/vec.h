@@ -33,8 +33,7 @@
 #define vec_remove(v, i)                                                                           \
     do {                                                                                           \
         size_t vec_i_ = (i);                                                                       \
-        memmove(&(v)->p[vec_i_], &(v)->p[vec_i_ + 1],                                              \
-                ((v)->n - vec_i_ - 1) * sizeof(*(v)->p));                                          \
+        memmove(&(v)->p[vec_i_], &(v)->p[vec_i_ + 1], ((v)->n - vec_i_ - 1) * sizeof(*(v)->p));    \
         (v)->n--;                                                                                  \
     } while (0)
 

@@ -1,19 +1,22 @@
 /*
- * The proxy engine: gateway, activator and queue as stages of one pipeline, on worker threads that share nothing
- * but immutable route entries and atomic endpoint counters.
+ * The proxy engine: gateway, activator and queue as stages of one pipeline, on worker threads that
+ * share nothing but immutable route entries and atomic endpoint counters.
  *
- * Configuration is incremental: each change of one ingress or one backend is an immutable, reference-counted entry
- * that every worker swaps into its own table. Calls may come from any thread; changes from one thread are applied in
- * order; `applied` runs on the given loop once every worker serves the new state.
+ * Configuration is incremental: each change of one ingress or one backend is an immutable,
+ * reference-counted entry that every worker swaps into its own table. Calls may come from any
+ * thread; changes from one thread are applied in order; `applied` runs on the given loop once every
+ * worker serves the new state.
  *
- * Life of a request: host (exact, without port, case-insensitive) and listener visibility -> first path whose prefix and
- * headers match -> weighted split -> backend (a revision) -> if no endpoint is ready the request waits in the revision's
- * bounded queue and on_arrival is told -> an endpoint with a free slot (containerConcurrency per pod, least loaded) ->
- * streaming both ways -> slot freed.
+ * Life of a request: host (exact, without port, case-insensitive) and listener visibility -> first
+ * path whose prefix and headers match -> weighted split -> backend (a revision) -> if no endpoint
+ * is ready the request waits in the revision's bounded queue and on_arrival is told -> an endpoint
+ * with a free slot (containerConcurrency per pod, least loaded) -> streaming both ways -> slot
+ * freed.
  *
- * A limit of time that passes before the answer has begun is answered 504 "request timeout"; after that the connection is
- * cut. A request that found no pod and carries "X-Nonagon-Server-Timing: 1" gets a Server-Timing field: queue is its whole
- * wait; decide, create, start and ready are its parts. Spoken is HTTP/1.1 on both sides; trailers are dropped.
+ * A limit of time that passes before the answer has begun is answered 504 "request timeout"; after
+ * that the connection is cut. A request that found no pod and carries "X-Nonagon-Server-Timing: 1"
+ * gets a Server-Timing field: queue is its whole wait; decide, create, start and ready are its
+ * parts. Spoken is HTTP/1.1 on both sides; trailers are dropped.
  */
 #ifndef NONAGON_DATAPLANE_H
 #define NONAGON_DATAPLANE_H
@@ -33,7 +36,8 @@ struct dp_listen {
     const char *host; /* numeric address, "" = all */
     int port;
     enum dp_visibility visibility;
-    /* true: the activator's port: routes by Knative-Serving-Namespace / -Revision headers, not by host */
+    /* true: the activator's port: routes by Knative-Serving-Namespace / -Revision headers, not by
+     * host */
     bool activator;
 };
 
@@ -41,8 +45,8 @@ struct dp_opts {
     const struct dp_listen *listen;
     size_t n_listen;
     int workers; /* 0 = one per CPU */
-    /* Worker thread: requests began to wait for this backend and no endpoint is there (repeated at most every 100 ms
-     * while they wait). */
+    /* Worker thread: requests began to wait for this backend and no endpoint is there (repeated at
+     * most every 100 ms while they wait). */
     void (*on_arrival)(void *ctx, const char *ns, const char *revision);
     void *ctx;
 };
@@ -63,10 +67,10 @@ struct dp_split {
     size_t n_set_headers;
 };
 struct dp_path {
-    const char *prefix; /* "" = everything; literal string prefix of the path */
+    const char *prefix;                /* "" = everything; literal string prefix of the path */
     const struct dp_kv *match_headers; /* all exactly equal */
     size_t n_match_headers;
-    const char *rewrite_host; /* NULL = keep; the old one goes to K-Original-Host */
+    const char *rewrite_host;        /* NULL = keep; the old one goes to K-Original-Host */
     const struct dp_kv *set_headers; /* before the split */
     size_t n_set_headers;
     const struct dp_split *splits;
@@ -75,7 +79,7 @@ struct dp_path {
 struct dp_rule {
     const char *const *hosts;
     size_t n_hosts;
-    enum dp_visibility visibility; /* LOCAL rules answer on the local listener only; EXTERNAL ones on both */
+    enum dp_visibility visibility; /* LOCAL: only on the local listener; EXTERNAL: on both */
     bool redirect_https;
     const struct dp_path *paths;
     size_t n_paths;
@@ -94,33 +98,38 @@ struct dp_endpoint {
 struct dp_backend {
     const char *ns, *revision;
     int container_concurrency; /* 0 = unlimited */
-    uint64_t timeout_ms;                /* whole request; 0 = none; answered 504 "request timeout" */
-    uint64_t response_start_timeout_ms; /* 0 = none */
-    uint64_t idle_timeout_ms;           /* 0 = none */
+    uint64_t timeout_ms;       /* whole request; 0 = none; answered 504 "request timeout" */
+    uint64_t response_start_timeout_ms;  /* 0 = none */
+    uint64_t idle_timeout_ms;            /* 0 = none */
     const struct dp_endpoint *endpoints; /* ready pods: address of the user container */
     size_t n_endpoints;
 };
 
-/* applied may be NULL. Host conflicts: the ingress that had the host first keeps it until it lets go. */
-void dp_set_ingress(struct dataplane *dp, const struct dp_ingress *in, struct loop *l, void (*applied)(void *), void *ctx);
-void dp_remove_ingress(struct dataplane *dp, const char *key, struct loop *l, void (*applied)(void *), void *ctx);
+/* applied may be NULL. Host conflicts: the ingress that had the host first keeps it until it lets
+ * go. */
+void dp_set_ingress(struct dataplane *dp, const struct dp_ingress *in, struct loop *l,
+                    void (*applied)(void *), void *ctx);
+void dp_remove_ingress(struct dataplane *dp, const char *key, struct loop *l,
+                       void (*applied)(void *), void *ctx);
 /* An endpoint that disappears takes no new requests; running ones finish. */
-void dp_set_backend(struct dataplane *dp, const struct dp_backend *b, struct loop *l, void (*applied)(void *), void *ctx);
+void dp_set_backend(struct dataplane *dp, const struct dp_backend *b, struct loop *l,
+                    void (*applied)(void *), void *ctx);
 void dp_remove_backend(struct dataplane *dp, const char *ns, const char *revision);
 
 /* ---- signals ---- */
 struct dp_stat { /* one backend since the last collection */
     const char *ns, *revision;
-    double concurrency;   /* time-weighted average of requests inside (waiting and running) */
-    double requests;      /* arrivals */
-    uint64_t in_flight;   /* now, waiting included */
-    uint64_t waiting;     /* now */
-    double seconds;       /* length of the period */
+    double concurrency; /* time-weighted average of requests inside (waiting and running) */
+    double requests;    /* arrivals */
+    uint64_t in_flight; /* now, waiting included */
+    uint64_t waiting;   /* now */
+    double seconds;     /* length of the period */
 };
 /* Gathers from all workers, then calls fn(all backends with anything to say) on the loop. */
 void dp_collect(struct dataplane *dp, struct loop *l,
                 void (*fn)(void *ctx, const struct dp_stat *stats, size_t n), void *ctx);
 /* Requests now running on one endpoint, over all workers (for drain on scale-down). Any thread. */
-uint64_t dp_endpoint_in_flight(struct dataplane *dp, const char *ns, const char *revision, const char *ip);
+uint64_t dp_endpoint_in_flight(struct dataplane *dp, const char *ns, const char *revision,
+                               const char *ip);
 
 #endif

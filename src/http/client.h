@@ -11,7 +11,7 @@ void http_client_free(struct http_client *c); /* running requests end with an er
 
 struct http_call {
     struct connect_opts target;
-    struct str method, path; /* path with query */
+    struct str method, path;     /* path with query */
     struct http_headers headers; /* Host, Content-Length are added */
     struct str body;
     uint64_t timeout_ms; /* whole call; 0 = none (streams) */
@@ -26,8 +26,9 @@ struct http_call_events {
     void (*on_done)(void *ctx, const struct err *err, int status, struct str body);
 };
 struct http_running;
-/* Everything in call is copied. Callbacks never run inside this function. A request is sent again on a fresh
- * connection only if a pooled one died before any byte of an answer and the method is idempotent. */
+/* Everything in call is copied. Callbacks never run inside this function. A request is sent again
+ * on a fresh connection only if a pooled one died before any byte of an answer and the method is
+ * idempotent. */
 struct http_running *http_client_call(struct http_client *c, const struct http_call *call,
                                       const struct http_call_events *ev, void *ctx);
 void http_running_cancel(struct http_running *r); /* no callback follows */

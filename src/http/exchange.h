@@ -2,8 +2,8 @@
  * One request and its answer, seen by a handler. HTTP server and in-process transport both produce
  * exchanges, so a handler cannot tell them apart. Loop-thread only (the handler's loop).
  *
- * A handler is called when the request is complete (body buffered, up to the server's limit). It answers
- * at once or later, exactly once: http_reply, or http_start + http_chunk... + http_end.
+ * A handler is called when the request is complete (body buffered, up to the server's limit). It
+ * answers at once or later, exactly once: http_reply, or http_start + http_chunk... + http_end.
  */
 #ifndef NONAGON_HTTP_EXCHANGE_H
 #define NONAGON_HTTP_EXCHANGE_H
@@ -25,25 +25,28 @@ struct str http_path(const struct http_exchange *x);  /* before '?', still escap
 struct str http_query(const struct http_exchange *x); /* after '?', or empty */
 struct str http_body(const struct http_exchange *x);
 struct str http_request_header(const struct http_exchange *x, const char *name);
-/* Identity from the transport: certificate CN and O, or what the in-process caller says; "" = anonymous. */
+/* Identity from the transport: certificate CN and O, or what the in-process caller says; "" =
+ * anonymous. */
 const char *http_user(const struct http_exchange *x);
 const char *http_group(const struct http_exchange *x);
 const char *http_peer(const struct http_exchange *x);
 
 /* ---- the answer ---- */
 /* Copies the body. */
-void http_reply(struct http_exchange *x, int status, const char *content_type, const void *body, size_t n);
+void http_reply(struct http_exchange *x, int status, const char *content_type, const void *body,
+                size_t n);
 /* Extra response field, before http_reply or http_start; copied. */
 void http_set_header(struct http_exchange *x, const char *name, const char *value);
 /* A streamed answer without known length. */
 void http_start(struct http_exchange *x, int status, const char *content_type);
-/* Returns bytes not yet taken by the peer (drop the peer beyond a bound of your choice), or negative if it is gone. */
+/* Returns bytes not yet taken by the peer (drop the peer beyond a bound of your choice), or
+ * negative if it is gone. */
 ssize_t http_chunk(struct http_exchange *x, const void *p, size_t n);
 void http_end(struct http_exchange *x);   /* the exchange is gone afterwards */
 void http_abort(struct http_exchange *x); /* cuts the answer; gone afterwards */
 /*
- * Called when the peer goes away (or the server shuts down) before the answer ended; the exchange is gone
- * after the callback. Not called after http_reply / http_end.
+ * Called when the peer goes away (or the server shuts down) before the answer ended; the exchange
+ * is gone after the callback. Not called after http_reply / http_end.
  */
 void http_on_close(struct http_exchange *x, void (*fn)(void *ctx), void *ctx);
 struct loop *http_loop(const struct http_exchange *x);

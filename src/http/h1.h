@@ -1,9 +1,9 @@
 /*
- * HTTP/1.x codec on llhttp: bytes in, events out; no I/O. Every lenient flag of llhttp is off; further
- * refused are: both Content-Length and Transfer-Encoding, several differing Content-Lengths, a
- * Transfer-Encoding other than exactly "chunked", a missing or repeated Host in HTTP/1.1 requests,
- * bytes outside of a token in field names, NUL or bare CR/LF in values. Heads are bounded by LIMIT_HTTP_HEAD
- * and LIMIT_HTTP_HEADERS.
+ * HTTP/1.x codec on llhttp: bytes in, events out; no I/O. Every lenient flag of llhttp is off;
+ * further refused are: both Content-Length and Transfer-Encoding, several differing
+ * Content-Lengths, a Transfer-Encoding other than exactly "chunked", a missing or repeated Host in
+ * HTTP/1.1 requests, bytes outside of a token in field names, NUL or bare CR/LF in values. Heads
+ * are bounded by LIMIT_HTTP_HEAD and LIMIT_HTTP_HEADERS.
  */
 #ifndef NONAGON_HTTP_H1_H
 #define NONAGON_HTTP_H1_H
@@ -19,12 +19,12 @@ struct h1_head {
     struct str target; /* as sent: origin-form, absolute-form, authority-form or "*" */
     int status;        /* responses */
     struct str reason;
-    int minor;         /* HTTP/1.minor */
-    bool keep_alive;   /* what the message allows */
+    int minor;       /* HTTP/1.minor */
+    bool keep_alive; /* what the message allows */
     bool chunked;
     int64_t content_length; /* -1 = not given */
-    bool has_body;     /* a body follows (chunked, length > 0, or until close for responses) */
-    bool upgrade;      /* Connection: upgrade with an Upgrade field, or CONNECT */
+    bool has_body;          /* a body follows (chunked, length > 0, or until close for responses) */
+    bool upgrade;           /* Connection: upgrade with an Upgrade field, or CONNECT */
     bool expect_continue;
     struct http_headers headers; /* slices into parser memory, valid until on_done has returned */
 };
@@ -41,21 +41,25 @@ struct h1_parser *h1_new(enum h1_kind kind, const struct h1_events *ev, void *ct
 void h1_free(struct h1_parser *p);
 void h1_reset(struct h1_parser *p); /* ready for a new connection */
 /*
- * Consumes bytes. Returns how many were used: all of them, or fewer after a callback stopped it or an
- * upgrade head was seen (the rest is the tunnel's; feeding it on means that the upgrade was declined and it is
- * HTTP after all). Negative with an error: -EINVAL malformed (answer 400),
- * -E2BIG head too large (answer 431). After an error the parser accepts nothing more until h1_reset.
+ * Consumes bytes. Returns how many were used: all of them, or fewer after a callback stopped it or
+ * an upgrade head was seen (the rest is the tunnel's; feeding it on means that the upgrade was
+ * declined and it is HTTP after all). Negative with an error: -EINVAL malformed (answer 400),
+ * -E2BIG head too large (answer 431). After an error the parser accepts nothing more until
+ * h1_reset.
  */
 ssize_t h1_feed(struct h1_parser *p, const char *buf, size_t n, struct err *e);
 /* End of stream: completes an until-close response; -EPIPE if a message was cut. */
 int h1_eof(struct h1_parser *p, struct err *e);
-/* Response parsers: the next response belongs to a HEAD request (no body). Call before its bytes. */
+/* Response parsers: the next response belongs to a HEAD request (no body). Call before its bytes.
+ */
 void h1_expect_head(struct h1_parser *p);
 bool h1_idle(const struct h1_parser *p); /* between messages */
 
 /* ---- writing ---- */
-/* "METHOD target HTTP/1.1" and all fields, then an empty line. Refuses CR, LF and NUL in any part (-EINVAL). */
-int h1_write_request(struct buf *out, struct str method, struct str target, const struct http_headers *hs);
+/* "METHOD target HTTP/1.1" and all fields, then an empty line. Refuses CR, LF and NUL in any part
+ * (-EINVAL). */
+int h1_write_request(struct buf *out, struct str method, struct str target,
+                     const struct http_headers *hs);
 int h1_write_response(struct buf *out, int status, const struct http_headers *hs);
 
 #endif

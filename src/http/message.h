@@ -1,4 +1,5 @@
-/* HTTP message parts shared by codec, server and client. Strings are slices owned by whoever fills them. */
+/* HTTP message parts shared by codec, server and client. Strings are slices owned by whoever fills
+ * them. */
 #ifndef NONAGON_HTTP_MESSAGE_H
 #define NONAGON_HTTP_MESSAGE_H
 

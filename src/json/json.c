@@ -22,7 +22,8 @@ static int check_depth(const char *p, size_t n, struct err *e)
             in_string = true;
         } else if (c == '{' || c == '[') {
             if (++depth > LIMIT_JSON_DEPTH)
-                return err_set(e, -EINVAL, "JSON is nested deeper than %d levels", LIMIT_JSON_DEPTH);
+                return err_set(e, -EINVAL, "JSON is nested deeper than %d levels",
+                               LIMIT_JSON_DEPTH);
         } else if (c == '}' || c == ']') {
             depth--;
         }
@@ -115,7 +116,8 @@ static bool num_equal(const yyjson_val *a, const yyjson_val *b)
 
     if (yyjson_is_real(x) || yyjson_is_real(y))
         return yyjson_get_num(x) == yyjson_get_num(y);
-    /* Equal bits are equal numbers unless one means a negative one and the other one beyond int64. */
+    /* Equal bits are equal numbers unless one means a negative one and the other one beyond int64.
+     */
     if (yyjson_is_sint(x) != yyjson_is_sint(y) && yyjson_get_uint(x) > INT64_MAX)
         return false;
     return yyjson_get_uint(x) == yyjson_get_uint(y);
@@ -135,7 +137,8 @@ bool json_equal(const yyjson_val *av, const yyjson_val *bv)
     case YYJSON_TYPE_OBJ:
         if (yyjson_obj_size(a) != yyjson_obj_size(b))
             return false;
-        yyjson_obj_foreach(a, i, max, k, v) {
+        yyjson_obj_foreach(a, i, max, k, v)
+        {
             yyjson_val *other = yyjson_obj_getn(b, yyjson_get_str(k), yyjson_get_len(k));
             if (!other || !json_equal(v, other))
                 return false;
@@ -146,7 +149,8 @@ bool json_equal(const yyjson_val *av, const yyjson_val *bv)
             return false;
         yyjson_arr_iter it;
         yyjson_arr_iter_init(b, &it);
-        yyjson_arr_foreach(a, i, max, v) {
+        yyjson_arr_foreach(a, i, max, v)
+        {
             if (!json_equal(v, yyjson_arr_iter_next(&it)))
                 return false;
         }
@@ -193,8 +197,8 @@ bool jm_get_bool_p(const yyjson_mut_val *v, bool def, const char *const *path)
 }
 
 /*
- * Replaces in place, so that the member keeps its position. Replacing copies the value into the old one's node:
- * what is to be changed further is the returned value, not v.
+ * Replaces in place, so that the member keeps its position. Replacing copies the value into the old
+ * one's node: what is to be changed further is the returned value, not v.
  */
 static yyjson_mut_val *put(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, yyjson_mut_val *v)
 {

@@ -30,8 +30,8 @@ static inline void yyjson_mut_doc_freep(yyjson_mut_doc **d)
 #define _cleanup_jmut_ _cleanup_(yyjson_mut_doc_freep)
 
 /*
- * Parses strictly; depth and size are bounded (LIMIT_JSON_DEPTH). The message names line and column.
- * The document copies the input. Free with yyjson_doc_free.
+ * Parses strictly; depth and size are bounded (LIMIT_JSON_DEPTH). The message names line and
+ * column. The document copies the input. Free with yyjson_doc_free.
  */
 yyjson_doc *json_parse(const char *p, size_t n, struct err *e);
 
@@ -79,8 +79,8 @@ void jm_del_p(yyjson_mut_val *o, const char *const *path);
 yyjson_mut_val *jm_obj_p(yyjson_mut_doc *d, yyjson_mut_val *o, const char *const *path);
 yyjson_mut_val *jm_arr_p(yyjson_mut_doc *d, yyjson_mut_val *o, const char *const *path);
 
-/* Two steps, so that a macro which stands for "d, o" (KM of kube/object.h) is expanded before the arguments are told
- * apart. */
+/* Two steps, so that a macro which stands for "d, o" (KM of kube/object.h) is expanded before the
+ * arguments are told apart. */
 #define jm_set(...)      jm_set_(__VA_ARGS__)
 #define jm_set_str(...)  jm_set_str_(__VA_ARGS__)
 #define jm_set_int(...)  jm_set_int_(__VA_ARGS__)

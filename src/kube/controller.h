@@ -3,9 +3,8 @@
  *
  *     struct manager *m = manager_new(loop, client, "my-plugin");
  *     struct controller *c = controller_new(m, &(struct controller_opts){.name = "my-ingress",
- *                                           .res = &KR_INGRESS, .reconcile = reconcile, .ctx = self});
- *     controller_watch_owned(c, &KR_SERVICE);
- *     manager_start(m);
+ *                                           .res = &KR_INGRESS, .reconcile = reconcile, .ctx =
+ * self}); controller_watch_owned(c, &KR_SERVICE); manager_start(m);
  *
  * Reconcilers run after the first list of every informer is complete; one at a time, on the loop.
  */
@@ -24,31 +23,33 @@ void manager_free(struct manager *m);
 struct kube_client *manager_client(struct manager *m);
 struct loop *manager_loop(struct manager *m);
 /*
- * The shared informer's cache of a resource, made on first use. One made after manager_start pauses the reconcilers
- * until its first list is complete, or until listing has turned out to fail.
+ * The shared informer's cache of a resource, made on first use. One made after manager_start pauses
+ * the reconcilers until its first list is complete, or until listing has turned out to fail.
  */
 struct cache *manager_cache(struct manager *m, const struct kube_resource *r);
 /* As above, limited on the server by selectors (given once, at first use; NULL = none). */
-struct cache *manager_cache_selected(struct manager *m, const struct kube_resource *r, const char *label_selector,
-                                     const char *field_selector);
+struct cache *manager_cache_selected(struct manager *m, const struct kube_resource *r,
+                                     const char *label_selector, const char *field_selector);
 /* Starts all informers, then the controllers. */
 void manager_start(struct manager *m);
 bool manager_synced(const struct manager *m);
 void manager_on_synced(struct manager *m, void (*fn)(void *ctx), void *ctx);
 /* For tests without a server: caches are filled by hand, manager_start is not called. */
 
-/* Calls fn on every change of a resource: before (NULL = added) and after (NULL = removed), borrowed. */
+/* Calls fn on every change of a resource: before (NULL = added) and after (NULL = removed),
+ * borrowed. */
 typedef void informer_fn(void *ctx, const struct kobj *before, const struct kobj *after);
-void manager_on_change(struct manager *m, const struct kube_resource *r, informer_fn *fn, void *ctx);
+void manager_on_change(struct manager *m, const struct kube_resource *r, informer_fn *fn,
+                       void *ctx);
 
 struct reconcile_ctx {
-    struct manager *m;       /* caches: manager_cache(m, …) */
+    struct manager *m; /* caches: manager_cache(m, …) */
     const char *key, *ns, *name;
-    const struct kobj *obj;  /* NULL: the object is gone */
-    int64_t now_ns;          /* wall clock */
+    const struct kobj *obj; /* NULL: the object is gone */
+    int64_t now_ns;         /* wall clock */
     int64_t mono_ns;
-    const struct kube_status *failure;   /* of the plan entry that was refused in the run before, or NULL */
-    const struct plan_entry *failed;     /* that entry, or NULL */
+    const struct kube_status *failure; /* of the entry refused in the run before, or NULL */
+    const struct plan_entry *failed;   /* that entry, or NULL */
 };
 typedef void reconcile_fn(void *ctx, const struct reconcile_ctx *rc, struct plan *p);
 
@@ -57,8 +58,9 @@ struct controller_opts {
     const struct kube_resource *res;
     reconcile_fn *reconcile;
     void *ctx;
-    /* Only objects with this annotation value are this controller's (class selection); NULL key = all. `class_default`
-     * true: objects without the annotation are too. An object that leaves the class is reconciled no more. */
+    /* Only objects with this annotation value are this controller's (class selection); NULL key =
+     * all. `class_default` true: objects without the annotation are too. An object that leaves the
+     * class is reconciled no more. */
     const char *class_annotation, *class_value;
     bool class_default;
     int64_t resync_ns; /* 0 = 10 h */
@@ -66,19 +68,24 @@ struct controller_opts {
 struct controller;
 struct controller *controller_new(struct manager *m, const struct controller_opts *o);
 void controller_enqueue(struct controller *c, const char *ns, const char *name);
-void controller_enqueue_after(struct controller *c, const char *ns, const char *name, int64_t delay_ns);
+void controller_enqueue_after(struct controller *c, const char *ns, const char *name,
+                              int64_t delay_ns);
 void controller_enqueue_all(struct controller *c);
 /* Changes of children enqueue their controller owner, if of this controller's kind. */
 void controller_watch_owned(struct controller *c, const struct kube_resource *child);
-/* Changes of any resource enqueue the keys that map emits (called for the old and the new object). */
-typedef void map_fn(void *ctx, const struct kobj *o, void (*emit)(void *to, const char *ns, const char *name), void *to);
-void controller_watch_mapped(struct controller *c, const struct kube_resource *r, map_fn *map, void *ctx);
+/* Changes of any resource enqueue the keys that map emits (called for the old and the new object).
+ */
+typedef void map_fn(void *ctx, const struct kobj *o,
+                    void (*emit)(void *to, const char *ns, const char *name), void *to);
+void controller_watch_mapped(struct controller *c, const struct kube_resource *r, map_fn *map,
+                             void *ctx);
 
 /*
- * Tracker: "key depends on that object, which may not exist yet". controller_track is called inside reconcile;
- * when the object appears, changes or goes, the key runs again. Tracks of a key are replaced at its next run.
+ * Tracker: "key depends on that object, which may not exist yet". controller_track is called inside
+ * reconcile; when the object appears, changes or goes, the key runs again. Tracks of a key are
+ * replaced at its next run.
  */
-void controller_track(struct controller *c, const struct reconcile_ctx *rc, const struct kube_resource *r,
-                      const char *ns, const char *name);
+void controller_track(struct controller *c, const struct reconcile_ctx *rc,
+                      const struct kube_resource *r, const char *ns, const char *name);
 
 #endif

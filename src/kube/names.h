@@ -9,7 +9,8 @@
 #include "base/err.h"
 
 #define NAME_MAX_LABEL 63
-/* Knative's ChildName: parent+suffix if within 63 characters, else shortened with an MD5 (facts: serving-api §6.0). */
+/* Knative's ChildName: parent+suffix if within 63 characters, else shortened with an MD5 (facts:
+ * serving-api §6.0). */
 void child_name(const char *parent, const char *suffix, char ret[static NAME_MAX_LABEL + 1]);
 
 bool is_dns1123_label(const char *s);

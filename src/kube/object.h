@@ -1,8 +1,9 @@
 /*
  * Kubernetes objects as documents: carried whole, read through accessors.
  *
- * `kobj` is immutable and reference-counted (atomically: may be shared between threads); `kmut` is a
- * private copy being built. Names of groups, kinds and resources travel as `struct kube_resource`.
+ * `kobj` is immutable and reference-counted (atomically: may be shared between threads); `kmut` is
+ * a private copy being built. Names of groups, kinds and resources travel as `struct
+ * kube_resource`.
  */
 #ifndef NONAGON_KUBE_OBJECT_H
 #define NONAGON_KUBE_OBJECT_H
@@ -21,23 +22,25 @@ struct kube_resource {
 };
 /* "v1" or "group/version". */
 void kube_api_version(const struct kube_resource *r, char *ret, size_t size);
-bool kube_resource_eq(const struct kube_resource *a, const struct kube_resource *b); /* group and plural */
+bool kube_resource_eq(const struct kube_resource *a,
+                      const struct kube_resource *b); /* group and plural */
 
 /* Core kinds (the contract library declares the others). */
-extern const struct kube_resource KR_NAMESPACE, KR_POD, KR_SERVICE, KR_ENDPOINTS, KR_CONFIGMAP, KR_SECRET,
-    KR_SERVICEACCOUNT, KR_EVENT, KR_NODE, KR_DEPLOYMENT, KR_REPLICASET, KR_LEASE, KR_ENDPOINTSLICE, KR_CRD;
+extern const struct kube_resource KR_NAMESPACE, KR_POD, KR_SERVICE, KR_ENDPOINTS, KR_CONFIGMAP,
+    KR_SECRET, KR_SERVICEACCOUNT, KR_EVENT, KR_NODE, KR_DEPLOYMENT, KR_REPLICASET, KR_LEASE,
+    KR_ENDPOINTSLICE, KR_CRD;
 
 /* ---- immutable ---- */
 struct kobj;
 /* Parses an object; it must be a JSON object with metadata.name (or metadata.generateName). */
 struct kobj *kobj_parse(const char *p, size_t n, struct err *e);
-struct kobj *kobj_from_doc(yyjson_doc *doc); /* takes the document */
+struct kobj *kobj_from_doc(yyjson_doc *doc);     /* takes the document */
 struct kobj *kobj_from_val(const yyjson_val *v); /* deep copy */
 struct kobj *kobj_ref(const struct kobj *o);
 void kobj_unref(const struct kobj *o);
 /*
- * For what is kept long: takes a reference that nobody else has and gives one to the object of the same uid, kind and
- * version that some cache of this process holds already, if there is one.
+ * For what is kept long: takes a reference that nobody else has and gives one to the object of the
+ * same uid, kind and version that some cache of this process holds already, if there is one.
  */
 struct kobj *kobj_share(struct kobj *o);
 static inline void kobj_unrefp(const struct kobj **o)
@@ -53,7 +56,7 @@ const char *kobj_uid(const struct kobj *o);
 const char *kobj_kind(const struct kobj *o);
 uint64_t kobj_rv(const struct kobj *o); /* metadata.resourceVersion as a number, 0 when unset */
 int64_t kobj_generation(const struct kobj *o);
-bool kobj_deleting(const struct kobj *o); /* has a deletionTimestamp */
+bool kobj_deleting(const struct kobj *o);                           /* has a deletionTimestamp */
 const char *kobj_label(const struct kobj *o, const char *key);      /* NULL when absent */
 const char *kobj_annotation(const struct kobj *o, const char *key); /* NULL when absent */
 /* "namespace/name", or "name" for cluster-scoped; malloc'ed. */
@@ -85,9 +88,11 @@ struct kobj *kmut_freeze(const struct kmut *m); /* an immutable copy */
 char *kmut_text(const struct kmut *m, size_t *ret_n);
 void kmut_label(struct kmut *m, const char *key, const char *value);      /* NULL removes */
 void kmut_annotation(struct kmut *m, const char *key, const char *value); /* NULL removes */
-/* Appends an owner reference with controller and blockOwnerDeletion true; api version and kind from the owner. */
+/* Appends an owner reference with controller and blockOwnerDeletion true; api version and kind from
+ * the owner. */
 void kmut_set_controller(struct kmut *m, const struct kobj *owner);
-/* kmut field helpers: KM(m) gives the "doc, root" pair for the jm_ functions: jm_set_str(KM(m), "x", "spec", "y"). */
+/* kmut field helpers: KM(m) gives the "doc, root" pair for the jm_ functions: jm_set_str(KM(m),
+ * "x", "spec", "y"). */
 #define KM(m) (m)->d, (m)->root
 
 #endif

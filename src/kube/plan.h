@@ -1,13 +1,13 @@
 /*
- * What a reconciler wants written. A reconciler is a function from cached objects to a plan, without I/O; the
- * controller carries the plan out in order and feeds every answer back into the caches (so the next run sees
- * its own writes). A table test compares the plan's entries.
+ * What a reconciler wants written. A reconciler is a function from cached objects to a plan,
+ * without I/O; the controller carries the plan out in order and feeds every answer back into the
+ * caches (so the next run sees its own writes). A table test compares the plan's entries.
  *
- * When an entry fails: conflict / no answer / 5xx: the rest is dropped and the key is tried again with back-off.
- * Any other refusal (403, 422, 409 AlreadyExists of an object that the cache does not have, …): the rest is
- * dropped and the reconciler runs again at once with `failure` set in its context, so that it can say so in a
- * condition; after that the key backs off. NotFound on delete, and AlreadyExists on a create marked with
- * plan_create_or_keep, count as success.
+ * When an entry fails: conflict / no answer / 5xx: the rest is dropped and the key is tried again
+ * with back-off. Any other refusal (403, 422, 409 AlreadyExists of an object that the cache does
+ * not have, …): the rest is dropped and the reconciler runs again at once with `failure` set in its
+ * context, so that it can say so in a condition; after that the key backs off. NotFound on delete,
+ * and AlreadyExists on a create marked with plan_create_or_keep, count as success.
  */
 #ifndef NONAGON_KUBE_PLAN_H
 #define NONAGON_KUBE_PLAN_H
@@ -24,12 +24,13 @@ struct plan_entry {
     enum plan_op op;
     const struct kube_resource *res;
     char *ns, *name;
-    char *subresource;      /* PATCH; NULL = the object */
-    struct kmut *obj;       /* CREATE, UPDATE, UPDATE_STATUS: the whole object with its resourceVersion for updates */
+    char *subresource; /* PATCH; NULL = the object */
+    struct kmut *obj;  /* CREATE, UPDATE, UPDATE_STATUS: the whole object with its resourceVersion
+                          for updates */
     enum kube_verb patch_type;
-    char *body;             /* PATCH: the text */
-    char *uid;              /* DELETE: precondition; NULL = none */
-    bool keep;              /* CREATE: AlreadyExists is success */
+    char *body; /* PATCH: the text */
+    char *uid;  /* DELETE: precondition; NULL = none */
+    bool keep;  /* CREATE: AlreadyExists is success */
     /* EVENT: regarding res/ns/name/uid */
     char *type, *reason, *message; /* "Normal" or "Warning" */
 };
@@ -41,23 +42,27 @@ void plan_update(struct plan *p, const struct kube_resource *r, struct kmut *obj
 void plan_update_status(struct plan *p, const struct kube_resource *r, struct kmut *obj);
 void plan_patch(struct plan *p, const struct kube_resource *r, const char *ns, const char *name,
                 const char *subresource, enum kube_verb patch_type, const char *body);
-void plan_delete(struct plan *p, const struct kube_resource *r, const char *ns, const char *name, const char *uid);
-void plan_event(struct plan *p, const struct kube_resource *r, const struct kobj *about, const char *type,
-                const char *reason, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+void plan_delete(struct plan *p, const struct kube_resource *r, const char *ns, const char *name,
+                 const char *uid);
+void plan_event(struct plan *p, const struct kube_resource *r, const struct kobj *about,
+                const char *type, const char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
 /* Run the key again after this long; the shortest of several wins. */
 void plan_requeue_after(struct plan *p, int64_t ns);
-/* Ends in an error after the entries were written: a Warning event InternalError on the object, then back-off. */
+/* Ends in an error after the entries were written: a Warning event InternalError on the object,
+ * then back-off. */
 void plan_fail(struct plan *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 size_t plan_len(const struct plan *p);
 const struct plan_entry *plan_at(const struct plan *p, size_t i);
-int64_t plan_requeue(const struct plan *p);    /* -1 = none */
-const char *plan_error(const struct plan *p);  /* NULL = none */
+int64_t plan_requeue(const struct plan *p);   /* -1 = none */
+const char *plan_error(const struct plan *p); /* NULL = none */
 
 /*
- * Owner-aware apply of one child: nothing if `live` (may be NULL) already has every field of `want` with the same
- * value (fields that `want` lacks are left alone), a create if live is NULL, else an update that overlays `want` on
- * live. Returns false, planning nothing, if live exists and is not controlled by owner. Takes `want`.
+ * Owner-aware apply of one child: nothing if `live` (may be NULL) already has every field of `want`
+ * with the same value (fields that `want` lacks are left alone), a create if live is NULL, else an
+ * update that overlays `want` on live. Returns false, planning nothing, if live exists and is not
+ * controlled by owner. Takes `want`.
  */
 bool plan_apply_child(struct plan *p, const struct kube_resource *r, const struct kobj *owner,
                       const struct kobj *live, struct kmut *want);

@@ -20,7 +20,8 @@ struct field_selector;
 struct field_selector *field_selector_parse(const char *text, struct err *e);
 bool field_selector_matches(const struct field_selector *s, const yyjson_val *object);
 /* Visits each term's path so that the caller can refuse unsupported ones; stops on negative. */
-int field_selector_each(const struct field_selector *s, int (*fn)(void *ctx, const char *path), void *ctx);
+int field_selector_each(const struct field_selector *s, int (*fn)(void *ctx, const char *path),
+                        void *ctx);
 void field_selector_free(struct field_selector *s);
 DEFINE_CLEANUP(struct field_selector *, field_selector_free)
 

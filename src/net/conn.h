@@ -18,9 +18,10 @@ struct conn;
 
 struct conn_events {
     void (*on_data)(void *ctx, const char *p, size_t n);
-    void (*on_drain)(void *ctx);                       /* unsent bytes fell to zero after conn_write said "full" */
-    void (*on_eof)(void *ctx);                         /* peer closed its half; NULL: treated as close */
-    void (*on_close)(void *ctx, const struct err *why); /* error or peer gone; the conn is closed by conn_close still */
+    void (*on_drain)(void *ctx); /* unsent bytes fell to zero after conn_write said "full" */
+    void (*on_eof)(void *ctx);   /* peer closed its half; NULL: treated as close */
+    /* Error or peer gone; the owner still has to call conn_close. */
+    void (*on_close)(void *ctx, const struct err *why);
 };
 
 /* Replaces callbacks and context; takes effect at once (also inside a callback). */
@@ -38,7 +39,8 @@ void conn_read_stop(struct conn *c);  /* back-pressure */
 void conn_read_start(struct conn *c); /* connections start out reading */
 void conn_shutdown(struct conn *c);   /* half-close after the unsent bytes */
 void conn_close(struct conn *c);      /* drops unsent bytes; frees; no callback follows */
-void conn_close_flush(struct conn *c); /* no callback follows; sends what is left (bounded to 5 s), then frees */
+/* No callback follows; sends what is left (bounded to 5 s), then frees. */
+void conn_close_flush(struct conn *c);
 
 /* "203.0.113.7:4711" style; valid while the connection lives. */
 const char *conn_peer(struct conn *c);
@@ -52,14 +54,15 @@ bool conn_is_tls(const struct conn *c);
 struct listener;
 struct tls_server;
 struct listen_opts {
-    const char *host;      /* numeric address; "" or NULL = all of IPv4 and IPv6 */
-    int port;              /* 0 = any free one */
-    bool reuse_port;       /* SO_REUSEPORT: several loops share the port */
-    int backlog;           /* 0 = 1024 */
+    const char *host;       /* numeric address; "" or NULL = all of IPv4 and IPv6 */
+    int port;               /* 0 = any free one */
+    bool reuse_port;        /* SO_REUSEPORT: several loops share the port */
+    int backlog;            /* 0 = 1024 */
     struct tls_server *tls; /* NULL = plain; not owned */
-    int fd;                /* if > 0: an already bound and listening socket, taken over */
+    int fd;                 /* if > 0: an already bound and listening socket, taken over */
 };
-/* -EADDRINUSE names who to look for. Each accepted connection is handed to on_conn (events not yet set). */
+/* -EADDRINUSE names who to look for. Each accepted connection is handed to on_conn (events not yet
+ * set). */
 struct listener *listener_new(struct loop *l, const struct listen_opts *o,
                               void (*on_conn)(void *ctx, struct conn *c), void *ctx, struct err *e);
 int listener_port(const struct listener *ls);
@@ -70,15 +73,17 @@ struct tls_client;
 struct connect_opts {
     const char *host; /* numeric address or name (resolved on the thread pool) */
     int port;
-    const char *unix_path; /* instead of host and port */
-    struct tls_client *tls; /* NULL = plain */
+    const char *unix_path;   /* instead of host and port */
+    struct tls_client *tls;  /* NULL = plain */
     const char *server_name; /* for TLS verification; NULL = host */
-    uint64_t timeout_ms; /* 0 = 10 s; covers resolution, TCP and TLS */
+    uint64_t timeout_ms;     /* 0 = 10 s; covers resolution, TCP and TLS */
 };
 struct connecting;
-/* Exactly one call of done, never from inside conn_connect: c is the caller's, or NULL with the error. */
+/* Exactly one call of done, never from inside conn_connect: c is the caller's, or NULL with the
+ * error. */
 struct connecting *conn_connect(struct loop *l, const struct connect_opts *o,
-                                void (*done)(void *ctx, struct conn *c, const struct err *why), void *ctx);
+                                void (*done)(void *ctx, struct conn *c, const struct err *why),
+                                void *ctx);
 void connecting_cancel(struct connecting *k); /* done is not called */
 
 /* Two ends joined in memory on one loop, for tests and in-process use. */

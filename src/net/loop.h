@@ -22,21 +22,24 @@ struct uv_loop_s *loop_uv(struct loop *l);
 int64_t loop_now_ns(struct loop *l); /* monotonic, cached at the start of the current turn */
 
 /*
- * Runs fn(arg) on the loop's thread, in the order of posting. Any thread. One wake-up system call for
- * a burst. Posting to a loop that is being freed runs nothing and returns -ESHUTDOWN.
+ * Runs fn(arg) on the loop's thread, in the order of posting. Any thread. One wake-up system call
+ * for a burst. Posting to a loop that is being freed runs nothing and returns -ESHUTDOWN.
  */
 int loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Runs fn(arg) at the end of the current turn, on this thread. */
 void loop_defer(struct loop *l, void (*fn)(void *arg), void *arg);
 bool loop_is_current(struct loop *l);
 
-/* Runs work(arg) on the thread pool, then done(arg) on the loop. For file and DNS work that blocks. */
+/* Runs work(arg) on the thread pool, then done(arg) on the loop. For file and DNS work that blocks.
+ */
 void loop_work(struct loop *l, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 
 /* A named thread that makes a loop, calls init on it, runs it, then calls fini. */
 struct loop_thread;
-struct loop_thread *loop_thread_start(const char *name, int (*init)(struct loop *l, void *ctx, struct err *e),
-                                      void (*fini)(struct loop *l, void *ctx), void *ctx, struct err *e);
+struct loop_thread *loop_thread_start(const char *name,
+                                      int (*init)(struct loop *l, void *ctx, struct err *e),
+                                      void (*fini)(struct loop *l, void *ctx), void *ctx,
+                                      struct err *e);
 struct loop *loop_thread_loop(struct loop_thread *t);
 void loop_thread_stop(struct loop_thread *t); /* stops the loop, joins, frees; NULL accepted */
 
@@ -51,7 +54,8 @@ void timer_free(struct timer *t);
 
 /* Calls fn on the loop for each delivery of the signal. */
 struct sigwatch;
-struct sigwatch *sigwatch_new(struct loop *l, int signum, void (*fn)(void *ctx, int signum), void *ctx);
+struct sigwatch *sigwatch_new(struct loop *l, int signum, void (*fn)(void *ctx, int signum),
+                              void *ctx);
 void sigwatch_free(struct sigwatch *s);
 
 #endif

@@ -11,13 +11,14 @@
 struct tls_server;
 struct tls_client;
 
-/* PEM texts. With client_ca, client certificates are asked for and verified (but not demanded). alpn is a
- * comma list such as "http/1.1"; NULL = none. */
-struct tls_server *tls_server_new(const char *cert_pem, const char *key_pem, const char *client_ca_pem,
-                                  const char *alpn, struct err *e);
+/* PEM texts. With client_ca, client certificates are asked for and verified (but not demanded).
+ * alpn is a comma list such as "http/1.1"; NULL = none. */
+struct tls_server *tls_server_new(const char *cert_pem, const char *key_pem,
+                                  const char *client_ca_pem, const char *alpn, struct err *e);
 void tls_server_free(struct tls_server *t);
 
-/* ca_pem NULL = system roots; cert/key NULL = no client certificate. insecure skips verification. */
+/* ca_pem NULL = system roots; cert/key NULL = no client certificate. insecure skips verification.
+ */
 struct tls_client *tls_client_new(const char *ca_pem, const char *cert_pem, const char *key_pem,
                                   int insecure, struct err *e);
 void tls_client_free(struct tls_client *t);
@@ -35,7 +36,7 @@ struct pki_request {
     const char *const *dns_names; /* NULL-terminated or NULL */
     const char *const *ip_addrs;  /* NULL-terminated or NULL */
     int is_ca;
-    int is_client;  /* extended key usage clientAuth, else serverAuth */
+    int is_client; /* extended key usage clientAuth, else serverAuth */
     int64_t valid_seconds;
 };
 /* Signs with issuer (NULL issuer cert = self-signed with `key`). Appends PEM to out. */

@@ -1,25 +1,29 @@
 /*
- * The core: Service, Configuration, Revision, Route (with its labeler) and ServerlessService reconcilers on one manager.
- * Writes contracts, never calls a plugin. Also watches that every contract's class has a running plugin, and says so on
- * the object's condition within 10 s when it has not.
+ * The core: Service, Configuration, Revision, Route (with its labeler) and ServerlessService
+ * reconcilers on one manager. Writes contracts, never calls a plugin. Also watches that every
+ * contract's class has a running plugin, and says so on the object's condition within 10 s when it
+ * has not.
  */
 #ifndef NONAGON_SERVING_H
 #define NONAGON_SERVING_H
 
 #include "kube/controller.h"
 
-/* How image tags become digests; given by whoever has a registry client. done exactly once, on the manager's loop. */
+/* How image tags become digests; given by whoever has a registry client. done exactly once, on the
+ * manager's loop. */
 struct digest_resolver {
     void (*resolve)(void *ctx, const char *ns, const char *image, const char *service_account,
                     const yyjson_val *image_pull_secrets,
-                    void (*done)(void *to, const char *digest /* "sha256:…" or NULL */, const struct err *why), void *to);
+                    void (*done)(void *to, const char *digest /* "sha256:…" or NULL */,
+                                 const struct err *why),
+                    void *to);
     void *ctx;
 };
 
 struct serving_opts {
     struct manager *manager;
     struct digest_resolver resolver;
-    const char *cluster_domain;  /* "cluster.local" */
+    const char *cluster_domain; /* "cluster.local" */
     /* Classes with a running implementation, NULL-terminated, per seam. */
     const char *const *autoscaler_classes, *const *ingress_classes, *const *image_classes;
 };

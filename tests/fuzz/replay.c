@@ -1,4 +1,5 @@
-/* Runs a fuzz target over every file of a corpus folder: how the corpora are checked without a fuzzing compiler. */
+/* Runs a fuzz target over every file of a corpus folder: how the corpora are checked without a
+ * fuzzing compiler. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * DNS messages (RFC 1035, EDNS of RFC 6891): reading a query, writing an answer to it, and finding addresses in an answer
- * from elsewhere. Pure and fuzzed.
+ * DNS messages (RFC 1035, EDNS of RFC 6891): reading a query, writing an answer to it, and finding
+ * addresses in an answer from elsewhere. Pure and fuzzed.
  */
 #ifndef NONAGON_CLUSTER_DNS_MESSAGE_H
 #define NONAGON_CLUSTER_DNS_MESSAGE_H
@@ -36,16 +36,17 @@ enum dns_rcode {
 
 struct dns_query {
     uint16_t id, flags, type, class;
-    char name[DNS_NAME_TEXT];  /* lower case, no dot at the end; bytes that are no host name's are '?' */
-    const uint8_t *question;   /* as asked, in the message; n bytes */
+    char name[DNS_NAME_TEXT]; /* lower case, no dot at the end; bytes that are no host name's are
+                                 '?' */
+    const uint8_t *question;  /* as asked, in the message; n bytes */
     size_t question_n;
     bool edns;
     uint8_t edns_version;
-    uint16_t udp_size;         /* that the asker can take: 512 without EDNS */
+    uint16_t udp_size; /* that the asker can take: 512 without EDNS */
 };
 /*
- * Returns DNS_NOERROR, or the code with which the query is to be refused (id and flags are set then). Negative: not a query
- * at all, to be dropped. The result points into the message.
+ * Returns DNS_NOERROR, or the code with which the query is to be refused (id and flags are set
+ * then). Negative: not a query at all, to be dropped. The result points into the message.
  */
 int dns_query_read(const uint8_t *p, size_t n, struct dns_query *ret);
 
@@ -58,7 +59,8 @@ struct dns_answer {
     bool truncated;
 };
 /* Begins in the max bytes at p. limit: what the asker can take, at most max. */
-void dns_answer_begin(struct dns_answer *a, uint8_t *p, size_t max, size_t limit, const struct dns_query *q);
+void dns_answer_begin(struct dns_answer *a, uint8_t *p, size_t max, size_t limit,
+                      const struct dns_query *q);
 /* owner: 0 for the question's name, else the offset that dns_answer_cname returned. */
 void dns_answer_a(struct dns_answer *a, size_t owner, uint32_t ttl, struct in_addr ip);
 /* Returns the offset of the target, for records about it; 0 when it did not fit or is no name. */
@@ -66,7 +68,8 @@ size_t dns_answer_cname(struct dns_answer *a, size_t owner, uint32_t ttl, const 
 /* authority: for "no such name" and "no such record"; else as an answer. */
 void dns_answer_soa(struct dns_answer *a, const char *domain, uint32_t ttl, bool authority);
 /* Completes it; returns the length. */
-size_t dns_answer_end(struct dns_answer *a, const struct dns_query *q, int rcode, bool authoritative);
+size_t dns_answer_end(struct dns_answer *a, const struct dns_query *q, int rcode,
+                      bool authoritative);
 /* A whole answer without records. */
 size_t dns_refuse(uint8_t *p, size_t max, const struct dns_query *q, int rcode);
 
@@ -74,7 +77,8 @@ size_t dns_refuse(uint8_t *p, size_t max, const struct dns_query *q, int rcode);
 /* A query of our own for the A records of name. Returns the length, 0 if it is no name. */
 size_t dns_query_write(uint8_t *p, size_t max, uint16_t id, const char *name);
 /* Is it the answer to this query: same id, same question to the letter? */
-bool dns_is_answer_to(const uint8_t *p, size_t n, uint16_t id, const uint8_t *question, size_t question_n);
+bool dns_is_answer_to(const uint8_t *p, size_t n, uint16_t id, const uint8_t *question,
+                      size_t question_n);
 /* The addresses in the answer section; returns how many, -1 when the message is malformed. */
 int dns_addresses(const uint8_t *p, size_t n, struct in_addr *ret, int max);
 int dns_rcode_of(const uint8_t *p, size_t n);

@@ -1,9 +1,10 @@
 /*
- * What the names beneath the cluster's domain stand for, read from the caches of Services and Endpoints. No I/O.
+ * What the names beneath the cluster's domain stand for, read from the caches of Services and
+ * Endpoints. No I/O.
  *
- *   SERVICE.NAMESPACE.svc.DOMAIN       ready addresses of its Endpoints; without any, the gateway (if it has a cluster IP);
- *                                      of type ExternalName a CNAME, followed as long as it stays beneath the domain
- *   HOST.SERVICE.NAMESPACE.svc.DOMAIN  the address of that host name in the Endpoints
+ *   SERVICE.NAMESPACE.svc.DOMAIN       ready addresses of its Endpoints; without any, the gateway
+ * (if it has a cluster IP); of type ExternalName a CNAME, followed as long as it stays beneath the
+ * domain HOST.SERVICE.NAMESPACE.svc.DOMAIN  the address of that host name in the Endpoints
  */
 #ifndef NONAGON_CLUSTER_DNS_ZONE_H
 #define NONAGON_CLUSTER_DNS_ZONE_H
@@ -14,7 +15,7 @@
 #define ZONE_TTL 5
 
 struct zone {
-    const char *domain; /* lower case */
+    const char *domain;     /* lower case */
     const char *gateway_ip; /* or NULL */
     struct cache *services, *endpoints;
 };
@@ -26,7 +27,7 @@ enum zone_result {
 };
 struct zone_reply {
     int rcode;
-    size_t outside_owner;        /* offset of the name in the answer */
+    size_t outside_owner; /* offset of the name in the answer */
     char outside[DNS_NAME_TEXT];
 };
 enum zone_result zone_answer(const struct zone *z, const struct dns_query *q, struct dns_answer *a,

@@ -6,8 +6,9 @@
 #include "cluster/image/image.h"
 
 /*
- * Does the entry apply to the image? The entry's registry may carry a scheme and a path ("https://index.docker.io/v1/",
- * "gcr.io/project") and "*" for one host label. Returns 0 for no, else higher for a more specific entry.
+ * Does the entry apply to the image? The entry's registry may carry a scheme and a path
+ * ("https://index.docker.io/v1/", "gcr.io/project") and "*" for one host label. Returns 0 for no,
+ * else higher for a more specific entry.
  */
 int auth_match(const char *entry, const struct image_ref *r);
 

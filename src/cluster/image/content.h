@@ -1,11 +1,12 @@
 /*
- * The images' directory. All functions block; they may run on several threads and in several processes at once: everything
- * is written under a temporary name, brought to disk, and renamed.
+ * The images' directory. All functions block; they may run on several threads and in several
+ * processes at once: everything is written under a temporary name, brought to disk, and renamed.
  *
  *   blobs/ALGORITHM/HEX   manifests and configurations
  *   layers/HEX/           unpacked layers by diff id, HEX.bytes their size
  *   images/HEX            {"name", "digest"}: HEX is the SHA-256 of the name
- *   tmp/PID-RANDOM/       one per open content, locked while its owner lives; others are removed at open
+ *   tmp/PID-RANDOM/       one per open content, locked while its owner lives; others are removed at
+ * open
  */
 #ifndef NONAGON_CLUSTER_IMAGE_CONTENT_H
 #define NONAGON_CLUSTER_IMAGE_CONTENT_H
@@ -31,15 +32,18 @@ int content_put_blob(struct content *c, const char *digest, const void *p, size_
 int content_get_blob(struct content *c, const char *digest, struct buf *ret, struct err *e);
 
 bool content_has_layer(struct content *c, const char *diff_id);
-/* Unpacks a layer's archive, which must have the diff id. Somebody else may do the same at the same time. */
+/* Unpacks a layer's archive, which must have the diff id. Somebody else may do the same at the same
+ * time. */
 int content_add_layer(struct content *c, const char *tar_path, const char *diff_id, struct err *e);
 
 int content_set_name(struct content *c, const char *name, const char *digest, struct err *e);
 /* -ENOENT without a message when there is no such name. */
-int content_get_name(struct content *c, const char *name, char ret_digest[static DIGEST_MAX], struct err *e);
+int content_get_name(struct content *c, const char *name, char ret_digest[static DIGEST_MAX],
+                     struct err *e);
 /* Names that cannot be read are passed over. */
-int content_each_name(struct content *c, void (*fn)(void *ctx, const char *name, const char *digest),
-                      void *ctx, struct err *e);
+int content_each_name(struct content *c,
+                      void (*fn)(void *ctx, const char *name, const char *digest), void *ctx,
+                      struct err *e);
 /* The same for the file of one name, as directory watching reports it. */
 int content_read_name(struct content *c, const char *file, char **ret_name,
                       char ret_digest[static DIGEST_MAX], struct err *e);

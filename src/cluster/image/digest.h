@@ -1,4 +1,5 @@
-/* Content digests ("sha256:HEX", "sha512:HEX"): checking their form, and computing them as bytes pass. Any thread. */
+/* Content digests ("sha256:HEX", "sha512:HEX"): checking their form, and computing them as bytes
+ * pass. Any thread. */
 #ifndef NONAGON_CLUSTER_IMAGE_DIGEST_H
 #define NONAGON_CLUSTER_IMAGE_DIGEST_H
 

@@ -1,11 +1,12 @@
 /*
- * Applies the entries of one layer's archive to a directory, one by one. Blocking; one thread; the directory must have no
- * other writer meanwhile.
+ * Applies the entries of one layer's archive to a directory, one by one. Blocking; one thread; the
+ * directory must have no other writer meanwhile.
  *
- * What is kept: contents (sparse too), owner, mode with setuid bits, times, user.* attributes and security.capability.
- * What is left out: device nodes and sockets (a container gets its own /dev), all other attributes (trusted.overlay.* could
- * redirect overlayfs). What is refused: "..", a link or whiteout that leads nowhere beneath the root, a file in place of the
- * root, too much of anything.
+ * What is kept: contents (sparse too), owner, mode with setuid bits, times, user.* attributes and
+ * security.capability. What is left out: device nodes and sockets (a container gets its own /dev),
+ * all other attributes (trusted.overlay.* could redirect overlayfs). What is refused: "..", a link
+ * or whiteout that leads nowhere beneath the root, a file in place of the root, too much of
+ * anything.
  */
 #ifndef NONAGON_CLUSTER_IMAGE_EXTRACT_H
 #define NONAGON_CLUSTER_IMAGE_EXTRACT_H

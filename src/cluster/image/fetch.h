@@ -1,6 +1,7 @@
 /*
- * One HTTP request at a time, blocking, on libcurl: for the thread pool. Redirects are followed (credentials stay with the
- * first host), proxies come from the environment, certificates from the system or SSL_CERT_FILE.
+ * One HTTP request at a time, blocking, on libcurl: for the thread pool. Redirects are followed
+ * (credentials stay with the first host), proxies come from the environment, certificates from the
+ * system or SSL_CERT_FILE.
  */
 #ifndef NONAGON_CLUSTER_IMAGE_FETCH_H
 #define NONAGON_CLUSTER_IMAGE_FETCH_H
@@ -27,7 +28,8 @@ struct fetch_request {
     int64_t timeout_ms;        /* of the whole; 0 = as long as bytes flow */
     const atomic_bool *cancel; /* or NULL */
     int64_t deadline_ns;       /* monotonic, 0 = none */
-    /* Takes a piece of content of a 200 or 206 answer, which belongs `at` there. Negative with the error ends the request. */
+    /* Takes a piece of content of a 200 or 206 answer, which belongs `at` there. Negative with the
+     * error ends the request. */
     int (*sink)(void *ctx, int64_t at, const char *p, size_t n, struct err *e);
     void *ctx;
 };
@@ -38,10 +40,11 @@ struct fetch_answer {
     char text[300]; /* beginning of the content of a refusal */
 };
 /*
- * 0 with any status. -EHOSTUNREACH: no (whole) answer, worth another try; -EKEYREJECTED: TLS was refused; -ECANCELED;
- * -ETIMEDOUT: the deadline; else the sink's error.
+ * 0 with any status. -EHOSTUNREACH: no (whole) answer, worth another try; -EKEYREJECTED: TLS was
+ * refused; -ECANCELED; -ETIMEDOUT: the deadline; else the sink's error.
  */
-int fetch(struct fetcher *f, const struct fetch_request *q, struct fetch_answer *ret, struct err *e);
+int fetch(struct fetcher *f, const struct fetch_request *q, struct fetch_answer *ret,
+          struct err *e);
 
 /* localhost, 127.x.x.x or [::1], with or without a port. */
 bool fetch_is_loopback(const char *host);

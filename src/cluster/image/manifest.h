@@ -1,6 +1,7 @@
 /*
- * Reading manifests, indexes and image configurations, of OCI and of Docker's schema 2. Pure; everything comes from outside
- * and is checked: digests by form, sizes by limits, counts by LIMIT_IMAGE_LAYERS.
+ * Reading manifests, indexes and image configurations, of OCI and of Docker's schema 2. Pure;
+ * everything comes from outside and is checked: digests by form, sizes by limits, counts by
+ * LIMIT_IMAGE_LAYERS.
  */
 #ifndef NONAGON_CLUSTER_IMAGE_MANIFEST_H
 #define NONAGON_CLUSTER_IMAGE_MANIFEST_H
@@ -36,11 +37,12 @@ const char *manifest_arch(void);
 /* Does the document list manifests instead of being one? */
 bool manifest_is_index(const yyjson_val *doc);
 /* The first manifest of an index for linux and arch; -ENOENT names the platforms that there are. */
-int manifest_choose(const yyjson_val *index, const char *arch, struct descriptor *ret, struct err *e);
+int manifest_choose(const yyjson_val *index, const char *arch, struct descriptor *ret,
+                    struct err *e);
 int manifest_read(const yyjson_val *doc, struct manifest *ret, struct err *e);
 /* The configuration's diff ids ("sha256:…", borrowed from it), which must be n_layers. */
-int manifest_diff_ids(const yyjson_val *config, size_t n_layers, const char *ret[static LIMIT_IMAGE_LAYERS],
-                      struct err *e);
+int manifest_diff_ids(const yyjson_val *config, size_t n_layers,
+                      const char *ret[static LIMIT_IMAGE_LAYERS], struct err *e);
 int manifest_descriptor(const yyjson_val *v, struct descriptor *ret, struct err *e);
 
 #endif

@@ -496,10 +496,11 @@ static bool answer_at_once(struct image_store *s, struct image_pull *w, enum ima
     if (d)
         w->img = store_image_new(w->name, d);
     else if (local)
-        err_set(&w->err, -ENOENT,
-                "image \"%s\" is not on this machine, and %s is no registry to pull from; bring it in "
-                "with `nonagon import`",
-                w->name, ret_ref->registry);
+        err_set(
+            &w->err, -ENOENT,
+            "image \"%s\" is not on this machine, and %s is no registry to pull from; bring it in "
+            "with `nonagon import`",
+            w->name, ret_ref->registry);
     else if (policy == IMAGE_NEVER)
         err_set(&w->err, -ENOENT,
                 "image \"%s\" is not on this machine and its pull policy is Never; import it, or "

@@ -1,10 +1,10 @@
 /*
- * A registry seen for one image: the Docker Registry protocol version 2 with token and basic authentication. Blocking, for
- * the thread pool; one session is used by one thread at a time. Failures name image, registry and remedy; transient ones
- * were tried three times.
+ * A registry seen for one image: the Docker Registry protocol version 2 with token and basic
+ * authentication. Blocking, for the thread pool; one session is used by one thread at a time.
+ * Failures name image, registry and remedy; transient ones were tried three times.
  *
- * Plain HTTP is spoken to localhost, 127.x, [::1], *.local and the registries listed, separated by commas, in
- * NONAGON_INSECURE_REGISTRIES; HTTPS to all others.
+ * Plain HTTP is spoken to localhost, 127.x, [::1], *.local and the registries listed, separated by
+ * commas, in NONAGON_INSECURE_REGISTRIES; HTTPS to all others.
  */
 #ifndef NONAGON_CLUSTER_IMAGE_REGISTRY_H
 #define NONAGON_CLUSTER_IMAGE_REGISTRY_H
@@ -17,7 +17,7 @@
 
 struct registry;
 struct registry_opts {
-    const struct image_ref *ref; /* copied */
+    const struct image_ref *ref;    /* copied */
     const struct image_auth *auths; /* borrowed while the session lives */
     size_t n_auths;
     const char *authorization; /* of another session for the same image, or NULL */
@@ -35,7 +35,8 @@ int registry_resolve(struct registry *r, char ret_digest[static DIGEST_MAX], str
 int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf *ret_body,
                       char ret_digest[static DIGEST_MAX], struct err *e);
 /* A small blob into memory, or any into the (empty) file fd; verified. */
-int registry_blob(struct registry *r, const struct descriptor *d, struct buf *ret_body, struct err *e);
+int registry_blob(struct registry *r, const struct descriptor *d, struct buf *ret_body,
+                  struct err *e);
 int registry_blob_to_file(struct registry *r, const struct descriptor *d, int fd, struct err *e);
 
 /* Pure parts. */

@@ -1,4 +1,5 @@
-/* Shared by store.c and pull.c. Everything here is used on the store's loop only, except content. */
+/* Shared by store.c and pull.c. Everything here is used on the store's loop only, except content.
+ */
 #ifndef NONAGON_CLUSTER_IMAGE_STORE_IMPL_H
 #define NONAGON_CLUSTER_IMAGE_STORE_IMPL_H
 
@@ -9,22 +10,24 @@
 struct image_store {
     struct loop *loop;
     struct content *content;
-    struct map *names;  /* full reference -> image_data, which it holds */
-    struct map *pulls;  /* key -> pull: those that may be joined */
-    struct map *layers; /* diff id -> layer_job */
-    struct list queue;  /* of job: waiting for a thread */
+    struct map *names;   /* full reference -> image_data, which it holds */
+    struct map *pulls;   /* key -> pull: those that may be joined */
+    struct map *layers;  /* diff id -> layer_job */
+    struct list queue;   /* of job: waiting for a thread */
     struct list telling; /* of image_pull: answered, and about to be told */
     int running;
     bool closing;
     struct names_watch *watch;
 };
 
-/* A piece of work for the thread pool, of which LIMIT_IMAGE_JOBS run at a time. Embedded in what it works on. */
+/* A piece of work for the thread pool, of which LIMIT_IMAGE_JOBS run at a time. Embedded in what it
+ * works on. */
 struct job {
     struct list node;
     struct image_store *s;
     void (*work)(struct job *j);
-    void (*done)(struct job *j); /* on the loop; may free the job. Always called, also after closing */
+    /* On the loop; may free the job. Always called, also after closing. */
+    void (*done)(struct job *j);
 };
 void job_submit(struct image_store *s, struct job *j);
 

@@ -1,6 +1,7 @@
 /*
- * Working beneath a directory that cannot be left, whatever names and links lie in it. Paths are relative and clean: no
- * leading slash, no "." or "..", no empty part; "" is the directory itself. Blocking; any thread.
+ * Working beneath a directory that cannot be left, whatever names and links lie in it. Paths are
+ * relative and clean: no leading slash, no "." or "..", no empty part; "" is the directory itself.
+ * Blocking; any thread.
  */
 #ifndef NONAGON_CLUSTER_IMAGE_TREE_H
 #define NONAGON_CLUSTER_IMAGE_TREE_H
@@ -13,14 +14,16 @@
 #define TREE_MAX_DEPTH 200 /* parts of a path; bounds the descriptors held by tree_remove */
 
 /*
- * Makes a name from an archive clean: absolute names are taken from the root, "." and doubled slashes go. A ".." part, a
- * part above 255 bytes, a path above PATH_MAX or deeper than TREE_MAX_DEPTH is refused with -EBADMSG.
+ * Makes a name from an archive clean: absolute names are taken from the root, "." and doubled
+ * slashes go. A ".." part, a part above 255 bytes, a path above PATH_MAX or deeper than
+ * TREE_MAX_DEPTH is refused with -EBADMSG.
  */
 int tree_clean(const char *name, char ret[static PATH_MAX], struct err *e);
 
 /*
- * Opens a directory. make: missing ones are made (mode 0755), and one that is a whiteout becomes an opaque directory. A
- * symbolic link on the way is followed only to a directory beneath the root, as if the root were "/".
+ * Opens a directory. make: missing ones are made (mode 0755), and one that is a whiteout becomes an
+ * opaque directory. A symbolic link on the way is followed only to a directory beneath the root, as
+ * if the root were "/".
  */
 int tree_open_dir(int root, const char *path, bool make, struct err *e);
 

@@ -13,9 +13,9 @@ struct custom {
     char *group, *version, *plural, *kind;
 };
 
-const struct kube_resource *const workload_kinds_builtin[] = {&KR_DEPLOYMENT,     &KR_POD,       &KR_SERVICE,
-                                                     &KR_ENDPOINTS,      &KR_CONFIGMAP, &KR_SECRET,
-                                                     &KR_SERVICEACCOUNT, NULL};
+const struct kube_resource *const workload_kinds_builtin[] = {
+    &KR_DEPLOYMENT, &KR_POD,    &KR_SERVICE,        &KR_ENDPOINTS,
+    &KR_CONFIGMAP,  &KR_SECRET, &KR_SERVICEACCOUNT, NULL};
 
 /* Further ones that a namespace can hold. A server without one of them answers 404, which means
  * empty. */

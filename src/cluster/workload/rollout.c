@@ -171,8 +171,8 @@ static void remove_old(struct rollout *r, const pod_vec *pods)
     remove_pods(r, pods, false, useless + (good > 0 ? good : 0));
 }
 
-void deployment_rollout_decide(struct rollout *r, const struct kobj *deployment, const kobj_vec *all,
-                    const char *hash, int64_t now_ns)
+void deployment_rollout_decide(struct rollout *r, const struct kobj *deployment,
+                               const kobj_vec *all, const char *hash, int64_t now_ns)
 {
     pod_vec pods = {0};
 

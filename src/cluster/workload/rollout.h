@@ -22,8 +22,8 @@ struct rollout {
 };
 
 /* pods: all that the Deployment controls, borrowed until deployment_rollout_done. */
-void deployment_rollout_decide(struct rollout *r, const struct kobj *deployment, const kobj_vec *pods,
-                    const char *hash, int64_t now_ns);
+void deployment_rollout_decide(struct rollout *r, const struct kobj *deployment,
+                               const kobj_vec *pods, const char *hash, int64_t now_ns);
 void deployment_rollout_done(struct rollout *r);
 
 #endif
