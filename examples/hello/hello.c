@@ -746,6 +746,7 @@ int main(void)
     prepare_answers();
     epfd = epoll_create1(EPOLL_CLOEXEC);
     listen_fd = listen_on(port && *port ? atoi(port) : 8080);
+    dprintf(STDERR_FILENO, "hello: listening on port %s\n", port && *port ? port : "8080");
     struct epoll_event ev = {.events = EPOLLIN};
     epoll_ctl(epfd, EPOLL_CTL_ADD, listen_fd, &ev);
     serve();
