@@ -1,3 +1,4 @@
+/* Blocks in a list, the newest first; one larger than a block gets a block to its size. */
 #include "base/arena.h"
 
 #include <stdarg.h>

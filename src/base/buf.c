@@ -1,3 +1,4 @@
+/* Grows by half. One byte beyond the content is always there for the NUL. */
 #include "base/buf.h"
 
 #include <errno.h>

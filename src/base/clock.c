@@ -1,3 +1,4 @@
+/* Stamps and durations are parsed by hand: strict, without locale, and to the nanosecond. */
 #include "base/clock.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Messages are cut to fit; a cut one shows it by its three dots. */
 #include "base/err.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Every node knows its place, so removing one needs no search. */
 #include "base/heap.h"
 
 #include "base/mem.h"

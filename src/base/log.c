@@ -1,3 +1,4 @@
+/* A line is put together on the stack and written at once, so lines of threads do not mix. */
 #include "base/log.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* The x-functions: memory or the end of the process. */
 #include "base/mem.h"
 
 #include <stdarg.h>

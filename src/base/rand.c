@@ -1,3 +1,4 @@
+/* rand_fast is seeded once per thread from the kernel. */
 #include "base/rand.h"
 
 #include <stdio.h>

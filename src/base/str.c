@@ -1,3 +1,4 @@
+/* All by length; only the z_ functions look for a NUL. */
 #include "base/str.h"
 
 #include <errno.h>

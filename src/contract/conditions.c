@@ -1,3 +1,4 @@
+/* Per kind, the condition types whose conjunction is Ready. */
 #include "contract/conditions.h"
 
 /* Dependents in the order in which the arithmetic looks at them. */

@@ -1,3 +1,4 @@
+/* Groups, versions, plurals and kinds of the custom resources. */
 #include "contract/names.h"
 
 #define SERVING(plural, kind)                                                                      \

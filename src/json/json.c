@@ -1,3 +1,4 @@
+/* Paths are lists of keys that end in NULL; what sets a field makes the objects on its way. */
 #include "json/json.h"
 
 #include <errno.h>

@@ -1,3 +1,5 @@
+/* Labels and annotations are replaced as whole maps, so that what a parent lost its child loses
+ * too. */
 #include "serving/child.h"
 
 /* Maps are small; building them member by member keeps the order of the parent, which hashes rely

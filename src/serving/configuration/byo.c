@@ -1,3 +1,4 @@
+/* A Revision is ours by generation, or by having the very spec that the template asks for. */
 #include "serving/configuration/byo.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* The template's metadata and spec, then what the Configuration itself knows over them. */
 #include "serving/configuration/revision_build.h"
 
 #include <stdio.h>

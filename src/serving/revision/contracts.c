@@ -1,3 +1,5 @@
+/* Children are built whole; an existing PodAutoscaler takes over the parts that follow the
+ * Revision. */
 #include "serving/revision/contracts.h"
 
 #include "contract/annotations.h"

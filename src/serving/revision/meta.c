@@ -1,3 +1,4 @@
+/* Everything is carried down except what speaks of the Revision's own routing. */
 #include "serving/revision/meta.h"
 
 #include "contract/names.h"

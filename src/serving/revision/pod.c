@@ -1,3 +1,4 @@
+/* The Revision's pod spec without the fields that are its own, changed container by container. */
 #include "serving/revision/pod.h"
 
 #include "contract/names.h"

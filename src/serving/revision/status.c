@@ -1,3 +1,4 @@
+/* Upstream's reasons and words, since tools and tests match them. */
 #include "serving/revision/status.h"
 
 #include "contract/conditions.h"

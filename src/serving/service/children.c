@@ -1,3 +1,4 @@
+/* The template becomes the Configuration, the traffic becomes the Route. */
 #include "serving/service/children.h"
 
 #include "base/buf.h"
