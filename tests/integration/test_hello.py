@@ -39,9 +39,12 @@ class Hello:
     def raw(self, *pieces):
         """Sends, and returns all until the server closes."""
         with self.connect() as s:
-            for piece in pieces:
-                s.sendall(piece)
-            s.shutdown(socket.SHUT_WR)
+            try:
+                for piece in pieces:
+                    s.sendall(piece)
+                s.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # refused and closed before all was sent: the answer is there to read
             out = b""
             while True:
                 try:
