@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,11 +22,19 @@
 #define CHUNK     (64 * 1024)
 #define TURN      16 /* chunks sent before others get their turn */
 #define FOLLOW_MS 100
+#define STOPPING  "the node agent is stopping"
 #define SLOW_MS   10
 #define ASK_TURNS 5 /* looks at the file between questions whether the writer runs */
 
+/* Followers may outlive the node: this is how they see that it is gone. */
+struct log_door {
+    pthread_mutex_t lock;
+    int refs;
+    struct node *node; /* NULL once it is freed, which happens on its loop */
+};
+
 struct log_request {
-    struct node *node;
+    struct log_door *door;
     struct loop *loop;       /* the exchange's */
     struct http_exchange *x; /* NULL once over */
     char *ns, *pod, *container;
@@ -43,10 +52,59 @@ struct log_request {
     int turns;
 };
 
+/* ---- the door ---- */
+struct log_door *logs_open(struct node *n)
+{
+    struct log_door *d = xnew(struct log_door);
+    pthread_mutex_init(&d->lock, NULL);
+    d->refs = 1;
+    d->node = n;
+    return d;
+}
+
+static struct log_door *door_ref(struct log_door *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->refs++;
+    pthread_mutex_unlock(&d->lock);
+    return d;
+}
+
+static void door_unref(struct log_door *d)
+{
+    pthread_mutex_lock(&d->lock);
+    bool last = --d->refs == 0;
+    pthread_mutex_unlock(&d->lock);
+    if (!last)
+        return;
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+void logs_close(struct log_door *d)
+{
+    if (!d)
+        return;
+    pthread_mutex_lock(&d->lock);
+    d->node = NULL;
+    pthread_mutex_unlock(&d->lock);
+    door_unref(d);
+}
+
+/* Runs fn on the node's loop; false when there is none any more. */
+static bool door_post(struct log_door *d, void (*fn)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&d->lock);
+    bool posted = d->node && loop_post(d->node->loop, fn, arg) == 0;
+    pthread_mutex_unlock(&d->lock);
+    return posted;
+}
+
 static void request_free(struct log_request *q)
 {
     if (q->x || q->asking)
         return;
+    door_unref(q->door);
     timer_free(q->timer);
     closep(&q->fd);
     free(q->ns);
@@ -88,7 +146,7 @@ static struct pod *find_pod(const struct log_request *q)
 {
     const char *uid;
     struct pod *p;
-    for (size_t it = 0; map_next(q->node->pods, &it, &uid, &p);)
+    for (size_t it = 0; map_next(q->door->node->pods, &it, &uid, &p);)
         if (streq(kobj_namespace(p->obj), q->ns) && streq(kobj_name(p->obj), q->pod))
             return p;
     return NULL;
@@ -150,10 +208,12 @@ static void located(void *arg);
 static void locate(void *arg)
 {
     struct log_request *q = arg;
-    struct pod *p = find_pod(q);
+    struct pod *p = q->door->node ? find_pod(q) : NULL;
     q->running = false;
     struct container *c = p ? find_container(q, p) : NULL;
-    if (!p)
+    if (!q->door->node)
+        refuse(q, 503, xstrdup(STOPPING));
+    else if (!p)
         refuse(q, 404, xasprintf("pods \"%s\" not found on this node", q->pod));
     else if (c)
         locate_in(q, c);
@@ -163,10 +223,10 @@ static void locate(void *arg)
 static void ask(struct log_request *q)
 {
     q->asking = true;
-    if (loop_post(q->node->loop, locate, q) == 0)
+    if (door_post(q->door, locate, q))
         return;
-    q->asking = false;
-    refuse(q, 503, xstrdup("the node agent is stopping"));
+    q->asking = q->running = false;
+    refuse(q, 503, xstrdup(STOPPING));
 }
 
 /* ---- on the exchange's loop: sending ---- */
@@ -244,7 +304,7 @@ static void pump(void *ctx)
         timer_start(q->timer, waiting > 0 ? SLOW_MS : 0);
         return;
     }
-    if (!q->follow || q->limit == 0 || (!q->running && !q->asking)) {
+    if (!q->follow || q->limit == 0 || (!q->asking && !q->running)) {
         finish(q);
         return;
     }
@@ -273,6 +333,11 @@ static void serve(struct log_request *q)
     timer_start(q->timer, 0);
 }
 
+static const char *reason_of(int status)
+{
+    return status == 404 ? "NotFound" : status == 503 ? "ServiceUnavailable" : "BadRequest";
+}
+
 static void located(void *arg)
 {
     struct log_request *q = arg;
@@ -282,7 +347,7 @@ static void located(void *arg)
     else if (q->fd >= 0)
         return; /* the answer to a later question: `running` */
     else if (q->status)
-        reply_error(q, q->status, q->status == 404 ? "NotFound" : "BadRequest", q->message);
+        reply_error(q, q->status, reason_of(q->status), q->message);
     else
         serve(q);
 }
@@ -311,7 +376,7 @@ void node_pod_log(void *node, struct http_exchange *x, const char *ns, const cha
 {
     struct str query = http_query(x);
     struct log_request *q = xnew(struct log_request);
-    q->node = node;
+    q->door = door_ref(((struct node *)node)->logs);
     q->loop = http_loop(x);
     q->x = x;
     q->fd = -1;

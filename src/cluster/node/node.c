@@ -234,6 +234,7 @@ struct node *node_new(struct loop *l, const struct node_opts *o, struct err *e)
     n->client = manager_client(o->manager);
     n->pods = map_new(NULL);
     n->runtime_fd = -1;
+    n->logs = logs_open(n);
     n->reaper = node_reaper(n);
     n->housekeeping = timer_new(l, housekeeping, n);
     measure(n);
@@ -314,6 +315,7 @@ void node_free(struct node *n)
 {
     if (!n)
         return;
+    logs_close(n->logs);
     timer_free(n->housekeeping);
     timer_free(n->reaper);
     netns_pool_free(n->nets);

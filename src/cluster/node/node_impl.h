@@ -33,6 +33,7 @@ struct node {
     struct worker *worker;
     struct ipam *ipam;
     struct netns_pool *nets;
+    struct log_door *logs;
     struct http_client *http;
     struct tls_client *tls; /* probes: does not verify */
     struct map *pods;       /* uid -> struct pod */
@@ -206,6 +207,9 @@ uint64_t process_start_time(pid_t pid); /* 0 = no such process */
 void live_watch(struct node *n);
 
 /* ---- logs.c ---- */
+/* What requests for logs hold on to instead of the node. */
+struct log_door *logs_open(struct node *n);
+void logs_close(struct log_door *d);
 void logs_rotate(struct node *n); /* bounds every running container's file */
 
 /* ---- node_object.c ---- */
