@@ -85,6 +85,22 @@ def test_clean_stop_and_second_start(own, hello):
     assert eventually(lambda: own.call("kept").text.strip() == "Hello Kept!", "it serves again")
 
 
+def test_stop_under_watch(own, hello):
+    """Followers of logs and watchers are sent away; they do not hold the stop up."""
+    own.apply(service("seen", hello))
+    own.wait_ready("ksvc", "seen")
+    pod = own.pods("seen")[0]["metadata"]["name"]
+    env = dict(os.environ, KUBECONFIG=str(own.kubeconfig))
+    followers = [subprocess.Popen(["kubectl", "-v=6", *args], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                 for args in (["logs", "-f", pod], ["get", "pods", "-w"])]
+    for f, what in zip(followers, (b"follow=true", b"watch=true")):
+        assert any(what in line and b"200 OK" in line for line in f.stderr)
+    assert own.stop() == 0
+    for f in followers:
+        f.communicate(timeout=60)
+    assert leftovers(own) == {}
+
+
 def test_pods_are_adopted_after_kill(own, hello):
     own.apply(service("adopt", hello, env={"TARGET": "Adopt"}, annotations={"autoscaling.knative.dev/min-scale": "1"}))
     own.wait_ready("ksvc", "adopt")
