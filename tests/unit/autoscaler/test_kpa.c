@@ -195,7 +195,7 @@ static void test_makes_sks(void **state) /* K11 */
     run_until(w, has_sks);
     const struct kobj *sks = fake_api_get(w->api, &KR_SKS, "ns", "rev");
     assert_string_equal(mode(w), "Proxy");
-    assert_int_equal(jget_int(kobj_root(sks), 0, "spec", "numActivators"), 4);
+    assert_int_equal(jget_int(kobj_root(sks), 0, "spec", "numActivators"), 2);
     assert_string_equal(jget_str(kobj_root(sks), "spec", "objectRef", "name"), "rev-deployment");
     assert_true(kobj_controlled_by(sks, pa(w)));
     assert_string_equal(kobj_label(sks, "a"), "b");

@@ -189,13 +189,6 @@ static void apply_sks(struct run *r, enum actuation_mode mode, int activators)
         actuation_sks(r->p, r->rc->obj, r->sks, mode, activators);
 }
 
-/* At zero as for the first pod: its coming and going changes nothing then, which spares four writes
- * for each way from zero. */
-static int activators(const struct decide_spec *s, int ready)
-{
-    return kpa_activators(s, ready > 1 ? ready : 1);
-}
-
 static void not_owned(struct run *r)
 {
     cs_false(&r->c, COND_ACTIVE, REASON_NOT_OWNED,
@@ -246,7 +239,7 @@ static void scale(struct run *r, struct kpa_result *res)
     if (out.requeue_ns >= 0)
         plan_requeue_after(r->p, out.requeue_ns);
     apply_sks(r, out.want > 0 && d->last.excess >= 0 ? ACTUATION_SERVE : ACTUATION_PROXY,
-              activators(&d->spec, pods.ready));
+              kpa_activators(&d->spec, pods.ready));
     res->want = out.want;
     res->ready = pods.ready;
     if (pods.ready || pods.starting)
@@ -257,7 +250,6 @@ static void run(struct run *r)
 {
     const char *private = jget_str(kobj_root(r->sks), "status", "privateServiceName");
     struct kpa_result res = {.want = -1, .bounds = &r->bounds, .sks = r->sks};
-    struct decide_spec spec;
 
     if (r->sks && !kobj_controlled_by(r->sks, r->rc->obj)) {
         not_owned(r);
@@ -265,12 +257,10 @@ static void run(struct run *r)
     }
     note_refusal(r);
     kpa_bounds(r->rc->obj, &r->k->config, &r->bounds);
-    if (private && *private) {
+    if (private && *private)
         scale(r, &res);
-    } else {
-        kpa_spec(r->rc->obj, &r->k->config, &spec);
-        apply_sks(r, ACTUATION_PROXY, activators(&spec, 0));
-    }
+    else
+        apply_sks(r, ACTUATION_PROXY, 2);
     kpa_mark(&r->c, &res);
 }
 
