@@ -94,16 +94,11 @@ void rig_join(void)
     dp = NULL;
 }
 
-int rig_arrivals(void)
-{
-    return atomic_load(&arrivals);
-}
-
 void rig_wait_arrivals(int at_least)
 {
-    for (int i = 0; i < WAIT_MS && rig_arrivals() < at_least; i++)
+    for (int i = 0; i < WAIT_MS && atomic_load(&arrivals) < at_least; i++)
         poll(NULL, 0, 1);
-    assert_true(rig_arrivals() >= at_least);
+    assert_true(atomic_load(&arrivals) >= at_least);
 }
 
 static void applied(void *ctx)

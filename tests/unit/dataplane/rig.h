@@ -12,13 +12,12 @@
 extern struct dataplane *dp;
 extern struct loop *loop;
 
-int rig_start(
-    void **state); /* cmocka set-up: external, local and activator listeners, two workers */
+/* cmocka set-up: external, local and activator listeners, two workers. */
+int rig_start(void **state);
 int rig_start_single(void **state); /* the same with one worker */
 int rig_stop(void **state);
 void rig_stop_in_background(void); /* begins the stop; rig_join waits for it */
 void rig_join(void);
-int rig_arrivals(void);
 void rig_wait_arrivals(int at_least);
 
 /* ---- configuration, applied when it returns ---- */

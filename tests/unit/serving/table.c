@@ -147,16 +147,6 @@ static const struct plan_entry *find(struct table *t, const struct kube_resource
     return NULL;
 }
 
-const char *table_written(struct table *t, const struct kube_resource *r, const char *name)
-{
-    const struct plan_entry *e = find(t, r, name);
-
-    if (!e || !e->obj)
-        return "";
-    _cleanup_free_ char *text = kmut_text(e->obj, NULL);
-    return table_quotes(t, text);
-}
-
 const char *table_body(struct table *t, const struct kube_resource *r, const char *name)
 {
     const struct plan_entry *e = find(t, r, name);

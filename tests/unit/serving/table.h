@@ -44,11 +44,8 @@ const char *table_run(struct table *t, reconcile_fn *fn, const struct kube_resou
 /* Puts what the plan creates, updates and patches (merge) into the caches, as a server would; drops
  * what it deletes. */
 void table_apply(struct table *t);
-/* The object of the entry that writes it (last one wins), as JSON with single quotes; "" when the
- * plan does not. */
-const char *table_written(struct table *t, const struct kube_resource *r, const char *name);
-const char *table_body(struct table *t, const struct kube_resource *r,
-                       const char *name); /* of a patch */
+/* The body of the patch of it (last one wins), with single quotes; "" when the plan has none. */
+const char *table_body(struct table *t, const struct kube_resource *r, const char *name);
 /* status.conditions as "Type=Status/Reason" joined by spaces, of the status that the plan writes.
  */
 const char *table_conditions(struct table *t, const struct kube_resource *r, const char *name);
