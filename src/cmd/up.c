@@ -166,6 +166,16 @@ struct up {
     int lock;
 };
 
+int up_listen_error(struct err *e, const char *who, const char *option)
+{
+    struct err was = *e;
+
+    if (was.code != -EADDRINUSE)
+        return err_prefix(e, "%s", who);
+    return err_set(e, was.code, "%s: %.800s; stop that one, or choose another with %s", who,
+                   was.msg, option);
+}
+
 static int start_dataplane(struct up *u, struct err *e)
 {
     struct dp_listen listen[] = {
@@ -189,7 +199,9 @@ static int start_dataplane(struct up *u, struct err *e)
             "give the public address with --address",
             u->bridge_ip);
     u->dp = dataplane_start(&o, e);
-    return u->dp ? 0 : err_prefix(e, "gateway");
+    if (u->dp)
+        return 0;
+    return up_listen_error(e, "gateway", strstr(e->msg, u->bridge_ip) ? "--subnet" : "--http-port");
 }
 
 static void stop_signals(sigset_t *ret)

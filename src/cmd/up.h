@@ -33,6 +33,10 @@ struct up_options {
 
 int up_make_dirs(const char *path, struct err *e); /* mkdir -p, mode 0700 for what it makes */
 
+/* Says who could not listen and, where the port is taken, which option chooses another. Returns the
+ * code. */
+int up_listen_error(struct err *e, const char *who, const char *option);
+
 /* ---- api: store, API server and its listener ---- */
 struct up_api {
     const struct up_options *o;

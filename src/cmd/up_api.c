@@ -44,7 +44,7 @@ static int listen_tls(struct up_api *a, struct loop *l, struct err *e)
     };
 
     a->http = http_server_new(l, &o, e);
-    return a->http ? 0 : err_prefix(e, "API server");
+    return a->http ? 0 : up_listen_error(e, "API server", "--api-port");
 }
 
 static int make_parts(struct up_api *a, struct loop *l, struct err *e)

@@ -5,11 +5,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/list.h"
+#include "base/str.h"
 #include "net/conn_impl.h"
 
 #define HANDSHAKE_MS 10000
@@ -95,18 +97,23 @@ static void on_accept(uv_stream_t *h, int status)
 
 static int bind_error(int errnum, const char *host, int port, struct err *e)
 {
+    char where[96];
+
+    if (streq(host, "::") || streq(host, "0.0.0.0"))
+        snprintf(where, sizeof(where), "port %d", port);
+    else
+        snprintf(where, sizeof(where), strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
     if (errnum == EADDRINUSE)
-        return err_set(
-            e, -EADDRINUSE,
-            "cannot listen on %s:%d: address already in use; another program holds the "
-            "port (see ss -ltnp), or choose another with the matching --\u2026-port flag",
-            host, port);
+        return err_set(e, -EADDRINUSE,
+                       "cannot listen on %s: already in use by another program (`ss -ltnp` shows "
+                       "which)",
+                       where);
     if (errnum == EACCES)
         return err_set(e, -EACCES,
-                       "cannot listen on %s:%d: permission denied; ports below 1024 need root or "
+                       "cannot listen on %s: permission denied; ports below 1024 need root or "
                        "the capability CAP_NET_BIND_SERVICE",
-                       host, port);
-    return err_sys(e, errnum, "cannot listen on %s:%d", host, port);
+                       where);
+    return err_sys(e, errnum, "cannot listen on %s", where);
 }
 
 static int parse_address(const char *host, int port, struct sockaddr_storage *sa, struct err *e)
