@@ -59,10 +59,13 @@ BORROWED static int child_fail(struct plan *p, const char *at)
 
 BORROWED static void child_signals(struct plan *p)
 {
-    struct sigaction dfl = {.sa_handler = SIG_DFL};
+    /* All zero is the default action in the kernel's own form. The library's sigaction refuses the
+     * two signals that it keeps for itself, which a parent started by posix_spawn can have
+     * inherited ignored. */
+    static const unsigned long dfl[8];
 
     for (int s = 1; s < NSIG; s++)
-        sigaction(s, &dfl, NULL);
+        syscall(SYS_rt_sigaction, s, dfl, NULL, (size_t)(NSIG - 1) / 8);
     sigprocmask(SIG_SETMASK, &p->mask, NULL);
 }
 
