@@ -28,6 +28,18 @@ int64_t clock_wall_ns(void)
     return now(CLOCK_REALTIME);
 }
 
+static int64_t system_mono(void *ctx)
+{
+    return clock_mono_ns();
+}
+
+static int64_t system_wall(void *ctx)
+{
+    return clock_wall_ns();
+}
+
+const struct clock clock_system = {.mono_ns = system_mono, .wall_ns = system_wall};
+
 static size_t stamp(int64_t wall_ns, char *ret)
 {
     time_t sec = (time_t)(wall_ns / NS_PER_SEC);

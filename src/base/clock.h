@@ -1,4 +1,8 @@
-/* Time: monotonic for intervals, wall for stamps. Deciders take the time as an argument instead. */
+/*
+ * Time: monotonic for intervals, wall for stamps: the wall clock is stepped by people, by NTP and
+ * by machines that were asleep. Deciders take the time as an argument; what runs on a loop asks the
+ * loop (net/loop.h), whose clock tests replace.
+ */
 #ifndef NONAGON_BASE_CLOCK_H
 #define NONAGON_BASE_CLOCK_H
 
@@ -11,6 +15,14 @@
 
 int64_t clock_mono_ns(void);
 int64_t clock_wall_ns(void);
+
+/* A source of both times. Called from the thread of whoever holds it. */
+struct clock {
+    int64_t (*mono_ns)(void *ctx);
+    int64_t (*wall_ns)(void *ctx);
+    void *ctx;
+};
+extern const struct clock clock_system;
 
 /* RFC 3339 UTC with whole seconds ("2026-01-02T03:04:05Z"), as metav1.Time. */
 #define RFC3339_LEN 32

@@ -16,7 +16,8 @@ struct http_exchange {
     struct loop *loop;
     struct str method, path, query, body;
     char *body_mem; /* outside of the arena: it can be big */
-    const char *user, *group, *peer;
+    struct user_info *user;
+    const char *peer;
     struct http_header *request; /* in the arena */
     size_t n_request;
     struct http_headers *response; /* from the first header to the head's sending */
@@ -48,8 +49,7 @@ struct http_exchange *http_exchange_new(const struct http_exchange_init *in)
     x->query = arena_str(&x->mem, in->query);
     x->body_mem = xstrndup(in->body.p, in->body.n);
     x->body = (struct str){x->body_mem, in->body.n};
-    x->user = arena_strndup(&x->mem, in->user, in->user ? strlen(in->user) : 0);
-    x->group = arena_strndup(&x->mem, in->group, in->group ? strlen(in->group) : 0);
+    x->user = user_copy(in->user);
     x->peer = arena_strndup(&x->mem, in->peer, in->peer ? strlen(in->peer) : 0);
     copy_headers(x, in->headers);
     x->ops = in->ops;
@@ -60,6 +60,7 @@ struct http_exchange *http_exchange_new(const struct http_exchange_init *in)
 static void exchange_free(struct http_exchange *x)
 {
     arena_done(&x->mem);
+    user_free(x->user);
     free(x->response);
     free(x->body_mem);
     free(x);
@@ -103,14 +104,17 @@ struct str http_request_header(const struct http_exchange *x, const char *name)
     return STR_NULL;
 }
 
-const char *http_user(const struct http_exchange *x)
+const struct user_info *http_user(const struct http_exchange *x)
 {
     return x->user;
 }
 
-const char *http_group(const struct http_exchange *x)
+void http_set_user(struct http_exchange *x, const struct user_info *u)
 {
-    return x->group;
+    struct user_info *fresh = user_copy(u); /* u may be the one that goes */
+
+    user_free(x->user);
+    x->user = fresh;
 }
 
 const char *http_peer(const struct http_exchange *x)

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "http/message.h"
+#include "http/user.h"
 
 struct http_exchange;
 struct loop;
@@ -25,10 +26,13 @@ struct str http_path(const struct http_exchange *x);  /* before '?', still escap
 struct str http_query(const struct http_exchange *x); /* after '?', or empty */
 struct str http_body(const struct http_exchange *x);
 struct str http_request_header(const struct http_exchange *x, const char *name);
-/* Identity from the transport: certificate CN and O, or what the in-process caller says; "" =
- * anonymous. */
-const char *http_user(const struct http_exchange *x);
-const char *http_group(const struct http_exchange *x);
+/*
+ * Who asks, never NULL: from a verified client certificate (name = common name, groups = every
+ * organization), from the in-process caller, or what http_set_user put in its place.
+ */
+const struct user_info *http_user(const struct http_exchange *x);
+/* An authenticator's finding, for everybody who looks later; copied. */
+void http_set_user(struct http_exchange *x, const struct user_info *u);
 const char *http_peer(const struct http_exchange *x);
 
 /* ---- the answer ---- */
@@ -62,7 +66,8 @@ struct http_exchange_init {
     struct loop *loop;
     struct str method, path, query, body; /* copied */
     const struct http_headers *headers;   /* copied */
-    const char *user, *group, *peer;      /* copied */
+    const struct user_info *user;         /* copied; NULL = nobody */
+    const char *peer;                     /* copied */
     const struct http_exchange_ops *ops;
     void *transport;
 };

@@ -100,7 +100,7 @@ const char *http_server_date(struct http_server *s)
     int64_t now = loop_now_ns(s->loop) / NS_PER_SEC;
 
     if (now != s->date_second || !s->date[0]) {
-        time_t wall = (time_t)(clock_wall_ns() / NS_PER_SEC);
+        time_t wall = (time_t)(loop_wall_ns(s->loop) / NS_PER_SEC);
         struct tm tm;
         strftime(s->date, sizeof(s->date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&wall, &tm));
         s->date_second = now;

@@ -209,8 +209,17 @@ static struct str origin_form(struct str target)
     return target;
 }
 
+static struct user_info peer_identity(const struct http_session *k)
+{
+    struct user_info u = {.name = conn_peer_cn(k->conn)};
+
+    u.n_groups = conn_peer_orgs(k->conn, &u.groups);
+    return u;
+}
+
 static void dispatch(struct http_session *k)
 {
+    const struct user_info user = peer_identity(k);
     const struct h1_head *head = k->head;
     struct str path = origin_form(head->target), query = {"", 0};
     size_t at;
@@ -226,8 +235,7 @@ static void dispatch(struct http_session *k)
         .query = query,
         .body = buf_str(&k->body),
         .headers = &head->headers,
-        .user = conn_peer_cn(k->conn),
-        .group = conn_peer_org(k->conn),
+        .user = &user,
         .peer = conn_peer(k->conn),
         .ops = &answer_ops,
         .transport = k,

@@ -29,6 +29,10 @@ struct kube_transport *kube_transport_incluster(struct loop *l, struct err *e);
  */
 struct kube_transport *kube_transport_inproc(struct loop *l, struct loop *server_loop,
                                              http_handler_fn *handler, void *ctx, const char *user);
+/* The same with a whole identity; copied. */
+struct kube_transport *kube_transport_inproc_as(struct loop *l, struct loop *server_loop,
+                                                http_handler_fn *handler, void *ctx,
+                                                const struct user_info *user);
 void kube_transport_free(struct kube_transport *t);
 
 /* ---- requests ---- */

@@ -20,7 +20,7 @@ struct inproc {
     struct loop *client_loop, *server_loop;
     http_handler_fn *handler;
     void *handler_ctx;
-    char *user;
+    struct user_info *user;
 };
 
 struct call {
@@ -31,8 +31,9 @@ struct call {
     /* the request: written before the post, read by the server */
     http_handler_fn *handler;
     void *handler_ctx;
-    char *method, *path, *query, *content_type, *body, *user;
+    char *method, *path, *query, *content_type, *body;
     size_t body_n;
+    struct user_info *user;
 
     /* the server's */
     struct http_exchange *exchange;
@@ -59,7 +60,7 @@ static void call_unref(struct call *c)
     free(c->query);
     free(c->content_type);
     free(c->body);
-    free(c->user);
+    user_free(c->user);
     free(c);
 }
 
@@ -206,7 +207,6 @@ static void begin(void *arg)
                                                                  .body = {c->body, c->body_n},
                                                                  .headers = &hs,
                                                                  .user = c->user,
-                                                                 .group = "system:masters",
                                                                  .peer = "in-process",
                                                                  .ops = &exchange_ops,
                                                                  .transport = c});
@@ -254,7 +254,7 @@ static void *call(struct kube_transport *base, const struct transport_call *tc,
     c->content_type = tc->content_type ? xstrdup(tc->content_type) : NULL;
     c->body = tc->body.n ? xmemdup(tc->body.p, tc->body.n) : NULL;
     c->body_n = tc->body.n;
-    c->user = xstrdup(t->user);
+    c->user = user_copy(t->user);
     c->events = *ev;
     c->ctx = ctx;
     if (loop_post(c->server_loop, begin, c) < 0)
@@ -277,12 +277,22 @@ static void transport_free(struct kube_transport *base)
 {
     struct inproc *t = (struct inproc *)base;
 
-    free(t->user);
+    user_free(t->user);
     free(t);
 }
 
 struct kube_transport *kube_transport_inproc(struct loop *l, struct loop *server_loop,
                                              http_handler_fn *handler, void *ctx, const char *user)
+{
+    const char *const masters[] = {"system:masters"};
+    const struct user_info u = {.name = user, .groups = masters, .n_groups = 1};
+
+    return kube_transport_inproc_as(l, server_loop, handler, ctx, &u);
+}
+
+struct kube_transport *kube_transport_inproc_as(struct loop *l, struct loop *server_loop,
+                                                http_handler_fn *handler, void *ctx,
+                                                const struct user_info *user)
 {
     static const struct transport_ops ops = {call, cancel, transport_free};
     struct inproc *t = xnew(struct inproc);
@@ -292,6 +302,6 @@ struct kube_transport *kube_transport_inproc(struct loop *l, struct loop *server
                          .server_loop = server_loop,
                          .handler = handler,
                          .handler_ctx = ctx,
-                         .user = xstrdup(user)};
+                         .user = user_copy(user)};
     return &t->base;
 }

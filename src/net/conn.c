@@ -85,14 +85,15 @@ const char *conn_local(struct conn *c)
     return c->ops->local(c);
 }
 
-const char *conn_peer_cn(struct conn *c)
+const char *conn_peer_cn(const struct conn *c)
 {
-    return c->cn ? c->cn : "";
+    return c->name && c->name->cn ? c->name->cn : "";
 }
 
-const char *conn_peer_org(struct conn *c)
+size_t conn_peer_orgs(const struct conn *c, const char *const **ret)
 {
-    return c->org ? c->org : "";
+    *ret = c->name ? (const char *const *)c->name->orgs.p : NULL;
+    return c->name ? c->name->orgs.n : 0;
 }
 
 bool conn_is_tls(const struct conn *c)

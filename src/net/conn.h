@@ -45,9 +45,10 @@ void conn_close_flush(struct conn *c);
 /* "203.0.113.7:4711" style; valid while the connection lives. */
 const char *conn_peer(struct conn *c);
 const char *conn_local(struct conn *c);
-/* Subject CN / first O of the verified client certificate, "" when there is none. */
-const char *conn_peer_cn(struct conn *c);
-const char *conn_peer_org(struct conn *c);
+/* The common name of the verified peer certificate, "" when there is none. */
+const char *conn_peer_cn(const struct conn *c);
+/* Every organization named in it; valid while the connection lives. */
+size_t conn_peer_orgs(const struct conn *c, const char *const **ret);
 bool conn_is_tls(const struct conn *c);
 
 /* ---- listening ---- */

@@ -18,13 +18,19 @@ struct conn_ops {
     const char *(*local)(struct conn *c);
 };
 
+/* What a certificate says of its holder. */
+struct peer_name {
+    char *cn;
+    VEC(char *) orgs;
+};
+
 /* Filters embed it as their first member. */
 struct conn {
     const struct conn_ops *ops;
     struct loop *loop;
     struct conn_events ev;
     void *ctx;
-    const char *cn, *org; /* of the peer's certificate; NULL = none */
+    const struct peer_name *name; /* of the peer's verified certificate; NULL = none */
     bool tls;
 };
 

@@ -87,6 +87,7 @@ static void init_handles(struct loop *l)
 struct loop *loop_new(struct err *e)
 {
     struct loop *l = xnew(struct loop);
+    l->clock = &clock_system;
     int r = uv_loop_init(&l->uv);
 
     if (r < 0) {
@@ -173,10 +174,21 @@ struct uv_loop_s *loop_uv(struct loop *l)
 int64_t loop_now_ns(struct loop *l)
 {
     if (!l->now_known) {
-        l->now_ns = clock_mono_ns();
+        l->now_ns = l->clock->mono_ns(l->clock->ctx);
         l->now_known = l->running;
     }
     return l->now_ns;
+}
+
+int64_t loop_wall_ns(struct loop *l)
+{
+    return l->clock->wall_ns(l->clock->ctx);
+}
+
+void loop_set_clock(struct loop *l, const struct clock *c)
+{
+    l->clock = c ? c : &clock_system;
+    l->now_known = false;
 }
 
 int loop_post(struct loop *l, void (*fn)(void *arg), void *arg)

@@ -19,7 +19,16 @@ void loop_free(struct loop *l);
 void loop_run(struct loop *l);  /* until loop_stop; what was posted before that has run then */
 void loop_stop(struct loop *l); /* any thread */
 struct uv_loop_s *loop_uv(struct loop *l);
-int64_t loop_now_ns(struct loop *l); /* monotonic, cached at the start of the current turn */
+int64_t loop_now_ns(struct loop *l);  /* monotonic, cached from its first use in the current turn */
+int64_t loop_wall_ns(struct loop *l); /* for stamps only */
+/*
+ * Another source of both times, for tests that step them; NULL = the system's, which a new loop
+ * has. On the loop's thread or before it runs; the clock outlives the loop. Timers go by the
+ * kernel's monotonic clock whatever is set here: what wants to be tested computes dues with
+ * loop_now_ns.
+ */
+struct clock;
+void loop_set_clock(struct loop *l, const struct clock *c);
 
 /*
  * Runs fn(arg) on the loop's thread, in the order of posting. Any thread. One wake-up system call

@@ -36,6 +36,7 @@ struct loop {
     uv_idle_t no_sleep; /* active while deferred calls wait: the poll must not block */
     bool now_known, running;
     int64_t now_ns;
+    const struct clock *clock;
     _Atomic(pthread_t) owner; /* asked for by any thread */
     char *read_buf;           /* one for all connections: data is handed on before the next read */
     char *plain_buf;          /* the same for decrypted data; made at first use */

@@ -97,6 +97,15 @@ static int add_name(X509_NAME *name, const char *field, const char *text)
                                                (const unsigned char *)text, -1, -1, 0) == 1;
 }
 
+static int add_organizations(X509_NAME *name, const char *const *orgs)
+{
+    for (size_t i = 0; orgs && orgs[i]; i++) {
+        if (!add_name(name, "O", orgs[i]))
+            return 0;
+    }
+    return 1;
+}
+
 static int add_ext(X509 *x, X509 *issuer, int nid, const char *value)
 {
     X509V3_CTX ctx;
@@ -161,7 +170,7 @@ static int fill(X509 *x, X509 *issuer, const struct pki_request *rq, const struc
            X509_gmtime_adj(X509_getm_notBefore(x), -CLOCK_SKEW_S) &&
            X509_time_adj_ex(X509_getm_notAfter(x), (int)(rq->valid_seconds / 86400),
                             (long)(rq->valid_seconds % 86400), NULL) &&
-           X509_set_pubkey(x, key->pkey) == 1 && add_name(name, "O", rq->organization) &&
+           X509_set_pubkey(x, key->pkey) == 1 && add_organizations(name, rq->organizations) &&
            add_name(name, "CN", rq->common_name) &&
            X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x)) == 1 &&
            add_extensions(x, issuer ? issuer : x, rq);

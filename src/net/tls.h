@@ -32,9 +32,9 @@ int pki_key_pem(const struct pki_key *k, struct buf *out, struct err *e);
 
 struct pki_request {
     const char *common_name;
-    const char *organization;     /* NULL = none */
-    const char *const *dns_names; /* NULL-terminated or NULL */
-    const char *const *ip_addrs;  /* NULL-terminated or NULL */
+    const char *const *organizations; /* NULL-terminated or NULL */
+    const char *const *dns_names;     /* NULL-terminated or NULL */
+    const char *const *ip_addrs;      /* NULL-terminated or NULL */
     int is_ca;
     int is_client; /* extended key usage clientAuth, else serverAuth */
     int64_t valid_seconds;

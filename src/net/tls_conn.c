@@ -24,7 +24,7 @@ struct tls_conn {
     void *done_ctx;
     bool shaking, reading, closed, told_close, eof;
     unsigned pins; /* frames of pump on the stack and deferred calls */
-    char cn[256], org[256];
+    struct peer_name name;
 };
 
 static struct tls_conn *tls_of(struct conn *c)
@@ -32,11 +32,21 @@ static struct tls_conn *tls_of(struct conn *c)
     return container_of(c, struct tls_conn, base);
 }
 
+static void name_done(struct peer_name *n)
+{
+    for (size_t i = 0; i < n->orgs.n; i++)
+        free(n->orgs.p[i]);
+    vec_done(&n->orgs);
+    free(n->cn);
+    *n = (struct peer_name){0};
+}
+
 static void release(struct tls_conn *t)
 {
     if (!t->closed || t->pins > 0)
         return;
     SSL_free(t->ssl); /* frees the BIOs */
+    name_done(&t->name);
     free(t);
 }
 
@@ -82,18 +92,50 @@ static void ssl_failed(struct tls_conn *t)
     tell_close(t, -EPROTO, reason ? reason : "protocol error");
 }
 
+/* The text of one part of a name; NULL when it is none that a C string can hold. */
+static char *name_text(X509_NAME_ENTRY *part)
+{
+    unsigned char *utf8 = NULL;
+    int n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(part));
+    char *text =
+        n >= 0 && !memchr(utf8, '\0', (size_t)n) ? xstrndup((char *)utf8, (size_t)n) : NULL;
+
+    if (n >= 0)
+        OPENSSL_free(utf8);
+    return text;
+}
+
+/* Of several common names the last counts, as for Kubernetes. False if a part cannot be read: who
+ * is named half is nobody. */
+static bool read_name(struct peer_name *to, const X509_NAME *name)
+{
+    for (int i = 0; i < X509_NAME_entry_count(name); i++) {
+        X509_NAME_ENTRY *part = X509_NAME_get_entry(name, i);
+        int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(part));
+        if (nid != NID_commonName && nid != NID_organizationName)
+            continue;
+        char *text = name_text(part);
+        if (!text)
+            return false;
+        if (nid == NID_organizationName) {
+            vec_push(&to->orgs, text);
+        } else {
+            free(to->cn);
+            to->cn = text;
+        }
+    }
+    return true;
+}
+
 static void read_peer_name(struct tls_conn *t)
 {
     X509 *cert = SSL_get1_peer_certificate(t->ssl);
 
-    if (cert && SSL_get_verify_result(t->ssl) == X509_V_OK) {
-        X509_NAME *name = X509_get_subject_name(cert);
-        X509_NAME_get_text_by_NID(name, NID_commonName, t->cn, sizeof(t->cn));
-        X509_NAME_get_text_by_NID(name, NID_organizationName, t->org, sizeof(t->org));
-    }
+    if (cert && SSL_get_verify_result(t->ssl) == X509_V_OK &&
+        !read_name(&t->name, X509_get_subject_name(cert)))
+        name_done(&t->name);
     X509_free(cert);
-    t->base.cn = t->cn;
-    t->base.org = t->org;
+    t->base.name = &t->name;
 }
 
 static void shake(struct tls_conn *t)

@@ -221,7 +221,7 @@ static int check_user(struct api_request *r)
 {
     if (!r->user[0])
         return api_fail(&r->st, 401, "Unauthorized", "Unauthorized");
-    if (streq(http_group(r->x), "system:masters"))
+    if (user_in_group(http_user(r->x), "system:masters"))
         return 0;
     return api_fail(&r->st, 403, "Forbidden",
                     "forbidden: User \"%s\" cannot " STR_FMT " path \"" STR_FMT "\"", r->user,
@@ -255,7 +255,7 @@ void apiserver_handle(void *ctx, struct http_exchange *x)
     r->a = a;
     r->x = x;
     r->method = http_method(x);
-    r->user = xstrdup(http_user(x));
+    r->user = xstrdup(http_user(x)->name);
     r->warnings = BUF_INIT(MAX_WARNINGS);
     api_path_parse(http_path(x), &r->path);
     if (r->path.kind == PATH_VERSION) {

@@ -178,8 +178,9 @@ static int load_server(const char *dir, const char *const *extra, const struct p
 static int load_admin(const char *dir, const struct pair *ca, bool fresh, struct pair *ret,
                       struct err *e)
 {
+    static const char *const masters[] = {"system:masters", NULL};
     static const struct pki_request rq = {.common_name = "kubernetes-admin",
-                                          .organization = "system:masters",
+                                          .organizations = masters,
                                           .is_client = 1,
                                           .valid_seconds = 365 * DAY};
 

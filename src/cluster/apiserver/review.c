@@ -35,10 +35,11 @@ static void fill_self(const struct api_request *r, struct kmut *m)
 {
     yyjson_mut_val *user = jm_obj(KM(m), "status", "userInfo");
     yyjson_mut_val *groups = jm_arr(m->d, user, "groups");
-    struct str group = str_of(http_group(r->x));
+    const struct user_info *u = http_user(r->x);
 
     jm_set_str(m->d, user, r->user, "username");
-    yyjson_mut_arr_add_strncpy(m->d, groups, group.p, group.n);
+    for (size_t i = 0; i < u->n_groups; i++)
+        yyjson_mut_arr_add_strcpy(m->d, groups, u->groups[i]);
     yyjson_mut_arr_add_str(m->d, groups, "system:authenticated");
 }
 

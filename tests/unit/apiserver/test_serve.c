@@ -84,6 +84,7 @@ static struct http_exchange *ask_as(struct world *w, struct answer *a, const cha
     const char *q = strchr(path, '?');
     struct str p = q ? (struct str){path, (size_t)(q - path)} : str_of(path);
 
+    const struct user_info u = {.name = user, .groups = &group, .n_groups = 1};
     *a = (struct answer){.body = BUF_INIT(64 << 20)};
     http_add(&hs, STR("Content-Type"), str_of(type));
     struct http_exchange *x = http_exchange_new(&(struct http_exchange_init){
@@ -93,8 +94,7 @@ static struct http_exchange *ask_as(struct world *w, struct answer *a, const cha
         .query = q ? str_of(q + 1) : STR(""),
         .body = str_of(body),
         .headers = &hs,
-        .user = user,
-        .group = group,
+        .user = &u,
         .peer = "test",
         .ops = &ops,
         .transport = a,

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "net/loop.h"
 
@@ -212,12 +213,50 @@ static void test_threads(void **state)
     loop_thread_stop(NULL);
 }
 
+struct false_time {
+    int64_t mono, wall;
+};
+
+static int64_t false_mono(void *ctx)
+{
+    return ((struct false_time *)ctx)->mono;
+}
+
+static int64_t false_wall(void *ctx)
+{
+    return ((struct false_time *)ctx)->wall;
+}
+
+/* Both times step independently, both ways, and the loop's own timers do not care. */
+static void test_clock_steps(void **state)
+{
+    static const int64_t steps_s[] = {600, -600, -600, 0, 86400};
+    struct false_time t = {.mono = 5000 * NS_PER_SEC, .wall = 1700000000 * NS_PER_SEC};
+    const struct clock false_clock = {false_mono, false_wall, &t};
+
+    loop_set_clock(loop, &false_clock);
+    for (size_t i = 0; i < ARRAY_LEN(steps_s); i++) {
+        t.wall += steps_s[i] * NS_PER_SEC;
+        assert_int_equal(loop_now_ns(loop), 5000 * NS_PER_SEC);
+        assert_int_equal(loop_wall_ns(loop), t.wall);
+    }
+    t.mono -= 600 * NS_PER_SEC;
+    assert_int_equal(loop_now_ns(loop), 4400 * NS_PER_SEC);
+    struct timer *timer = timer_new(loop, stop, NULL);
+    timer_start(timer, 1);
+    loop_run(loop);
+    timer_free(timer);
+    loop_set_clock(loop, NULL);
+    assert_true(loop_wall_ns(loop) > 1700000000 * NS_PER_SEC);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_post_keeps_order),
+        T(test_clock_steps),
         T(test_stop_before_run),
         T(test_defer_runs_after),
         T(test_repeat_and_free_inside),

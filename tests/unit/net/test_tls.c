@@ -35,7 +35,8 @@ static int make_certs(void **state)
                                    .ip_addrs = (const char *const[]){"127.0.0.1", NULL},
                                    .valid_seconds = 3600};
     const struct pki_request cl = {.common_name = "alice",
-                                   .organization = "system:masters",
+                                   .organizations =
+                                       (const char *const[]){"system:masters", "ops", NULL},
                                    .is_client = 1,
                                    .valid_seconds = 3600};
 
@@ -142,7 +143,10 @@ static void test_client_certificate_names_the_peer(void **state)
     assert_non_null(client);
     assert_true(conn_is_tls(server));
     assert_string_equal(conn_peer_cn(server), "alice");
-    assert_string_equal(conn_peer_org(server), "system:masters");
+    const char *const *orgs;
+    assert_int_equal(conn_peer_orgs(server, &orgs), 2);
+    assert_string_equal(orgs[0], "system:masters");
+    assert_string_equal(orgs[1], "ops");
     assert_string_equal(conn_peer_cn(client), "server");
 }
 
@@ -151,6 +155,8 @@ static void test_no_client_certificate_is_anonymous(void **state)
     join(tls_client_new(buf_z(&ca_pem), NULL, NULL, 0, NULL), NULL);
     assert_non_null(client);
     assert_string_equal(conn_peer_cn(server), "");
+    const char *const *orgs;
+    assert_int_equal(conn_peer_orgs(server, &orgs), 0);
     want = 11;
     struct iovec iov[2] = {{(char[]){"hello "}, 6}, {(char[]){"world"}, 5}};
     assert_true(conn_write(client, iov, 2) >= 0);
