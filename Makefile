@@ -12,7 +12,8 @@ $(BUILD)/build.ninja:
 FORCE:
 
 $(BUILD)/nonagon: $(BUILD)/build.ninja FORCE
-	@ninja -C $(BUILD) nonagon layers.stamp symbols.stamp >$(BUILD)/make.log || { cat $(BUILD)/make.log; exit 1; }
+	@ninja -C $(BUILD) nonagon layers.stamp symbols.stamp rings.stamp >$(BUILD)/make.log || { cat $(BUILD)/make.log; exit 1; }
+	@tools/longest-functions src
 
 deps:
 	tools/install-deps test
