@@ -2,9 +2,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "cluster/apiserver/jsonpath.h"
-#include "cluster/apiserver/path.h"
-#include "cluster/apiserver/query.h"
+#include "cluster/apiserver/schema/jsonpath.h"
+#include "cluster/apiserver/request/path.h"
+#include "cluster/apiserver/request/query.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "cluster/apiserver/kinds.h"
-#include "cluster/apiserver/tree.h"
+#include "cluster/apiserver/kinds/kinds.h"
+#include "cluster/apiserver/schema/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,9 +6,9 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "cluster/apiserver/apiserver.h"
-#include "cluster/apiserver/kinds.h"
-#include "cluster/apiserver/path.h"
-#include "cluster/apiserver/query.h"
+#include "cluster/apiserver/kinds/kinds.h"
+#include "cluster/apiserver/request/path.h"
+#include "cluster/apiserver/request/query.h"
 
 struct ip_pool;
 struct crd_life;

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "cluster/apiserver/core.h"
-#include "cluster/apiserver/table.h"
+#include "cluster/apiserver/kinds/table.h"
 
 static void test_ages(void **state)
 {

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "base/buf.h"
-#include "cluster/apiserver/protobuf.h"
+#include "cluster/apiserver/kinds/protobuf.h"
 
 /* What kubectl create configmap x --from-literal=a=b sends. */
 static const char config_map[] = "k8s\0\n\x0f\n\x02v1\x12\tConfigMap\x12\x1b\n\x11\n\x01x\x12\0\x1a"

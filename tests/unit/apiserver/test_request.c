@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "cluster/apiserver/path.h"
-#include "cluster/apiserver/query.h"
+#include "cluster/apiserver/request/path.h"
+#include "cluster/apiserver/request/query.h"
 
 static void test_paths(void **state)
 {

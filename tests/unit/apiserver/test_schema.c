@@ -6,10 +6,10 @@
 
 #include <cmocka.h>
 
-#include "cluster/apiserver/canon.h"
-#include "cluster/apiserver/jsonpath.h"
-#include "cluster/apiserver/schema.h"
-#include "cluster/apiserver/tree.h"
+#include "cluster/apiserver/kinds/canon.h"
+#include "cluster/apiserver/schema/jsonpath.h"
+#include "cluster/apiserver/schema/schema.h"
+#include "cluster/apiserver/schema/tree.h"
 
 /* ---- patterns ---- */
 static bool matches(const char *re2, const char *text)

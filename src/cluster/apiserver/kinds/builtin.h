@@ -1,0 +1,25 @@
+/* The built-in kinds: what Kubernetes defaults, derives and checks for each. Pure, save for what is
+ * allocated. */
+#ifndef NONAGON_CLUSTER_APISERVER_KINDS_BUILTIN_H
+#define NONAGON_CLUSTER_APISERVER_KINDS_BUILTIN_H
+
+#include "cluster/apiserver/kinds/kinds.h"
+
+extern const struct builtin builtin_pod, builtin_service, builtin_deployment, builtin_replicaset,
+    builtin_configmap, builtin_secret, builtin_namespace, builtin_node, builtin_event,
+    builtin_endpoints, builtin_endpointslice, builtin_serviceaccount, builtin_lease, builtin_crd;
+
+/* ---- shared by pods and pod templates ---- */
+void pod_spec_defaults(yyjson_mut_doc *d, yyjson_mut_val *spec);
+void pod_spec_validate(const yyjson_mut_val *spec, struct field_path *path,
+                       struct field_errors *errs);
+/* 1 … 65535 */
+void port_number_validate(const yyjson_mut_val *v, struct field_path *path, const char *key,
+                          bool required, struct field_errors *errs);
+void protocol_validate(const yyjson_mut_val *port, struct field_path *path,
+                       struct field_errors *errs);
+
+/* ---- custom resource definitions ---- */
+#define CRD_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
+
+#endif

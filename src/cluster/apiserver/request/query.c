@@ -1,0 +1,223 @@
+/*
+ * Parameters are looked up by name; unknown ones are ignored, as Kubernetes does. Continue tokens
+ * are the hexadecimal form of a store key: opaque enough for clients, and safe in a URL.
+ */
+#include "cluster/apiserver/request/query.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+void api_query_done(struct api_query *q)
+{
+    selector_free(q->labels);
+    field_selector_free(q->fields);
+    free(q->text_labels);
+    free(q->text_fields);
+    free(q->after);
+    free(q->propagation);
+    *q = (struct api_query){0};
+}
+
+static bool is_true(struct str query, const char *name)
+{
+    _cleanup_free_ char *v = http_query_get(query, name);
+
+    return v && (streq(v, "true") || streq(v, "1") || streq(v, "True"));
+}
+
+static int number(struct str query, const char *name, int64_t *ret, struct api_status *st)
+{
+    _cleanup_free_ char *v = http_query_get(query, name);
+
+    if (!v || !*v)
+        return 0;
+    if (str_i64(str_of(v), ret) < 0)
+        return api_fail_bad(st, "query parameter %s: \"%s\" is not a whole number", name, v);
+    if (*ret < 0)
+        return api_fail_bad(st, "query parameter %s: %lld is negative", name, (long long)*ret);
+    return 0;
+}
+
+static int selectors(struct str query, struct api_query *q, struct api_status *st)
+{
+    struct err e = {0};
+
+    q->text_labels = http_query_get(query, "labelSelector");
+    q->text_fields = http_query_get(query, "fieldSelector");
+    if (q->text_labels && *q->text_labels) {
+        q->labels = selector_parse(q->text_labels, &e);
+        if (!q->labels)
+            return api_fail_bad(st, "unable to parse requirement: %s", e.msg);
+    }
+    if (q->text_fields && *q->text_fields) {
+        q->fields = field_selector_parse(q->text_fields, &e);
+        if (!q->fields)
+            return api_fail_bad(st, "unable to parse field selector: %s", e.msg);
+    }
+    return 0;
+}
+
+static int nibble(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int continue_parse(struct str query, struct api_query *q, struct api_status *st)
+{
+    static const char why[] = "continue key is not valid: it is not one that this server gave";
+    _cleanup_free_ char *t = http_query_get(query, "continue"), *key = NULL;
+    size_t n = t ? strlen(t) : 0;
+
+    if (!n)
+        return 0;
+    if (n % 2 || n > 4096)
+        return api_fail_bad(st, "%s", why);
+    key = xcalloc(n / 2 + 1, 1);
+    for (size_t i = 0; i < n; i += 2) {
+        int hi = nibble(t[i]), lo = nibble(t[i + 1]);
+
+        if (hi < 0 || lo < 0 || !(hi | lo))
+            return api_fail_bad(st, "%s", why);
+        key[i / 2] = (char)(hi << 4 | lo);
+    }
+    q->after = steal(&key);
+    return 0;
+}
+
+char *api_continue_token(const char *key)
+{
+    size_t n = strlen(key);
+    char *t = xmalloc(2 * n + 1);
+
+    hex_encode(key, n, t);
+    return t;
+}
+
+static int version(struct str query, struct api_query *q, struct api_status *st)
+{
+    _cleanup_free_ char *rv = http_query_get(query, "resourceVersion");
+    _cleanup_free_ char *match = http_query_get(query, "resourceVersionMatch");
+
+    if (rv && *rv) {
+        if (str_u64(str_of(rv), &q->rv) < 0)
+            return api_fail_bad(
+                st, "Invalid value: \"%s\": resourceVersion: it is not one that this server gave",
+                rv);
+        q->has_rv = true;
+    }
+    if (match && streq(match, "Exact"))
+        q->rv_match = RV_MATCH_EXACT;
+    else if (match && streq(match, "NotOlderThan"))
+        q->rv_match = RV_MATCH_NOT_OLDER;
+    else if (match && *match)
+        return api_fail_bad(st,
+                            "resourceVersionMatch: Unsupported value: \"%s\": supported values: "
+                            "\"Exact\", \"NotOlderThan\"",
+                            match);
+    return 0;
+}
+
+static int modes(struct str query, struct api_query *q, struct api_status *st)
+{
+    _cleanup_free_ char *dry = http_query_get(query, "dryRun");
+    _cleanup_free_ char *fv = http_query_get(query, "fieldValidation");
+    _cleanup_free_ char *inc = http_query_get(query, "includeObject");
+
+    if (dry && *dry && !streq(dry, "All"))
+        return api_fail_bad(st, "dryRun: Unsupported value: \"%s\": supported values: \"All\"",
+                            dry);
+    q->dry_run = dry && *dry;
+    if (fv && streq(fv, "Strict"))
+        q->validation = VALIDATE_STRICT;
+    else if (fv && streq(fv, "Ignore"))
+        q->validation = VALIDATE_IGNORE;
+    else if (fv && *fv && !streq(fv, "Warn"))
+        return api_fail_bad(st,
+                            "fieldValidation: Unsupported value: \"%s\": supported values: "
+                            "\"Ignore\", \"Strict\", \"Warn\"",
+                            fv);
+    if (inc && streq(inc, "None"))
+        q->include = INCLUDE_NONE;
+    else if (inc && streq(inc, "Object"))
+        q->include = INCLUDE_OBJECT;
+    return 0;
+}
+
+int api_query_parse(struct str query, struct api_query *q, struct api_status *st)
+{
+    *q = (struct api_query){.grace = -1};
+    if (!query.n)
+        return 0;
+    if (selectors(query, q, st) < 0 || version(query, q, st) < 0 || modes(query, q, st) < 0 ||
+        continue_parse(query, q, st) < 0 || number(query, "limit", &q->limit, st) < 0 ||
+        number(query, "timeoutSeconds", &q->timeout_s, st) < 0 ||
+        number(query, "gracePeriodSeconds", &q->grace, st) < 0)
+        return -1;
+    q->watch = is_true(query, "watch");
+    q->bookmarks = is_true(query, "allowWatchBookmarks");
+    q->initial_events = is_true(query, "sendInitialEvents");
+    q->propagation = http_query_get(query, "propagationPolicy");
+    if (is_true(query, "orphanDependents") && !q->propagation)
+        q->propagation = xstrdup("Orphan");
+    return 0;
+}
+
+static struct str parameter(struct str params, const char *name)
+{
+    struct str part;
+
+    while (str_split(&params, ';', &part)) {
+        size_t eq;
+
+        part = str_trim(part);
+        if (str_find(part, '=', &eq) && str_ieq((struct str){part.p, eq}, str_of(name)))
+            return (struct str){part.p + eq + 1, part.n - eq - 1};
+    }
+    return STR_NULL;
+}
+
+static bool offer(struct str type, struct api_accept *ret)
+{
+    size_t semi = type.n;
+
+    str_find(type, ';', &semi);
+    struct str base = str_trim((struct str){type.p, semi});
+    struct str params = {type.p + semi, type.n - semi};
+    struct str as = parameter(params, "as"), v = parameter(params, "v");
+
+    if (str_ieq(base, STR("application/yaml"))) {
+        ret->form = FORM_YAML;
+        return !as.n;
+    }
+    if (!str_ieq(base, STR("application/json")) && !str_ieq(base, STR("*/*")) &&
+        !str_ieq(base, STR("application/*")))
+        return false;
+    ret->v1beta1 = str_eq(v, STR("v1beta1"));
+    if (!as.n)
+        ret->form = FORM_JSON;
+    else if (str_eq(as, STR("Table")))
+        ret->form = FORM_TABLE;
+    else if (str_eq(as, STR("PartialObjectMetadata")) ||
+             str_eq(as, STR("PartialObjectMetadataList")))
+        ret->form = FORM_PARTIAL;
+    else if (str_eq(as, STR("APIGroupDiscoveryList")) && str_eq(v, STR("v2")))
+        ret->form = FORM_AGGREGATED_DISCOVERY;
+    else
+        return false;
+    return true;
+}
+
+void api_accept_parse(struct str accept, struct api_accept *ret)
+{
+    struct str type;
+
+    *ret = (struct api_accept){0};
+    while (accept.n && str_split(&accept, ',', &type)) {
+        *ret = (struct api_accept){0};
+        if (offer(str_trim(type), ret))
+            return;
+    }
+    *ret = (struct api_accept){0};
+}
