@@ -199,8 +199,10 @@ static int start_dataplane(struct up *u, struct err *e)
             "give the public address with --address",
             u->bridge_ip);
     u->dp = dataplane_start(&o, e);
-    if (u->dp)
+    if (u->dp) {
+        dataplane_accept(u->dp);
         return 0;
+    }
     return up_listen_error(e, "gateway", strstr(e->msg, u->bridge_ip) ? "--subnet" : "--http-port");
 }
 

@@ -34,6 +34,16 @@ const struct settings *backend_settings(struct backend *b, const struct worker *
     return b->w[w->index].set;
 }
 
+const char *backend_revision(struct backend *b, const struct worker *w)
+{
+    return b->w[w->index].was_set ? b->revision : NULL;
+}
+
+static bool is_plain(struct backend *b, const struct worker *w)
+{
+    return backend_settings(b, w) && !b->revision;
+}
+
 /* ---- who is inside ---- */
 
 static void count(struct worker *w, struct backend_worker *bw)
@@ -190,7 +200,7 @@ static bool has_pods(const struct backend_worker *bw)
 
 static void tell_arrival(struct worker *w, struct backend *b)
 {
-    if (w->dp->o.on_arrival)
+    if (w->dp->o.on_arrival && backend_revision(b, w))
         w->dp->o.on_arrival(w->dp->o.ctx, b->ns, b->revision);
 }
 
@@ -241,7 +251,7 @@ bool backend_wait(struct worker *w, struct backend *b, struct client *c)
     size_t bytes = c->up_head.n + c->up_body.n;
     bool first = bw->n_waiting == 0;
 
-    if (!queue_has_room(w, b, bw, bytes))
+    if (is_plain(b, w) || !queue_has_room(w, b, bw, bytes))
         return false;
     list_push_back(&bw->waiting, &c->waiting);
     bw->n_waiting++;
@@ -255,7 +265,8 @@ bool backend_wait(struct worker *w, struct backend *b, struct client *c)
     if (!has_pods(bw)) {
         c->waited = true;
         if (first) {
-            coldtrace_mark(b->ns, b->revision, COLD_QUEUED);
+            if (backend_revision(b, w))
+                coldtrace_mark(b->ns, b->revision, COLD_QUEUED);
             tell_arrival(w, b);
         }
     }
@@ -301,7 +312,7 @@ void backend_serve(struct worker *w, struct backend *b)
         struct pod *p = backend_pick(w, b, c->failed_pod);
         if (!p)
             return;
-        if (c->waited && !marked)
+        if (c->waited && !marked && backend_revision(b, w))
             coldtrace_mark(b->ns, b->revision, COLD_SERVED);
         marked = true;
         backend_unwait(w, c);
@@ -343,23 +354,24 @@ static void refuse_waiting(struct worker *w, struct backend *b, struct backend_w
 {
     char body[600];
 
-    snprintf(body, sizeof(body), "the revision %s/%s was removed\n", b->ns, b->revision);
+    snprintf(body, sizeof(body), "the service %s/%s was removed\n", b->ns, b->service);
     while (!list_empty(&bw->waiting)) {
         struct client *c = list_entry(bw->waiting.next, struct client, waiting);
         client_reply(c, 503, NULL, body);
     }
 }
 
+/* Of several Services of one revision the one told of last stands for it. */
 static void note_known(struct worker *w, struct backend *b)
 {
     char key[600];
 
-    if (!w->known)
+    if (!w->known || !b->revision)
         return;
     snprintf(key, sizeof(key), "%s/%s", b->ns, b->revision);
     if (backend_settings(b, w))
         map_set(w->known, key, b);
-    else
+    else if (map_get(w->known, key) == b)
         map_del(w->known, key);
 }
 
@@ -369,6 +381,7 @@ void backend_apply(struct worker *w, struct backend *b, struct settings *s)
     struct settings *old = bw->set;
 
     bw->set = s;
+    bw->was_set |= s != NULL;
     note_known(w, b);
     for (size_t i = 0; s && i < s->n_pods; i++)
         s->pods[i]->w[w->index].removed = false;
@@ -379,7 +392,7 @@ void backend_apply(struct worker *w, struct backend *b, struct settings *s)
     settings_unref(old);
     /* A changed set of endpoints ends the pause after failed connects. */
     list_for_each(it, &bw->waiting) list_entry(it, struct client, waiting)->retry_ns = 0;
-    if (!s)
+    if (!s || (is_plain(b, w) && s->n_pods == 0))
         refuse_waiting(w, b, bw);
     else
         backend_serve(w, b);

@@ -420,4 +420,6 @@ void client_new(struct door *d, struct conn *conn)
     c->active_ns = loop_now_ns(w->loop);
     client_arm(c);
     conn_set_events(conn, &events, c);
+    if (!w->open)
+        conn_read_stop(conn);
 }

@@ -64,6 +64,7 @@ void backend_unref(struct backend *b)
         pod_unref(b->left.p[i]);
     vec_done(&b->left);
     free(b->ns);
+    free(b->service);
     free(b->revision);
     free(b);
 }
@@ -103,8 +104,7 @@ static void free_fields(struct fields *fs)
 }
 
 static void make_path(struct path *p, const struct dp_path *in,
-                      struct backend *(*find)(void *ctx, const char *ns, const char *rev),
-                      void *ctx)
+                      struct backend *(*find)(void *ctx, const struct dp_split *key), void *ctx)
 {
     p->prefix = own(str_of(in->prefix));
     p->match = own_fields(in->match_headers, in->n_match_headers, false);
@@ -114,7 +114,7 @@ static void make_path(struct path *p, const struct dp_path *in,
     p->n_splits = in->n_splits;
     for (size_t i = 0; i < in->n_splits; i++) {
         const struct dp_split *s = &in->splits[i];
-        p->splits[i].backend = find(ctx, s->ns, s->revision);
+        p->splits[i].backend = find(ctx, s);
         p->splits[i].percent = s->percent > 0 ? (unsigned)s->percent : 0;
         p->splits[i].set = own_fields(s->set_headers, s->n_set_headers, true);
         p->total += p->splits[i].percent;
@@ -164,7 +164,7 @@ static void add_hosts(struct ingress *to, struct rule *r, const struct dp_rule *
 }
 
 struct ingress *ingress_new(const struct dp_ingress *in,
-                            struct backend *(*find)(void *ctx, const char *ns, const char *rev),
+                            struct backend *(*find)(void *ctx, const struct dp_split *key),
                             void *ctx)
 {
     struct ingress *to = xnew(struct ingress);

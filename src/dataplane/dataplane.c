@@ -97,7 +97,7 @@ static void post_all(struct dataplane *dp, const struct message *what)
 
 /* ---- control: backends by name ---- */
 
-static struct backend *backend_new(struct dataplane *dp, const char *ns, const char *rev)
+static struct backend *backend_new(struct dataplane *dp, const struct dp_split *key)
 {
     size_t n = sizeof(struct backend) + (size_t)dp->n_workers * sizeof(struct backend_worker);
     struct backend *b = aligned_alloc(CACHE_LINE, (n + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
@@ -106,8 +106,9 @@ static struct backend *backend_new(struct dataplane *dp, const char *ns, const c
         abort();
     memset(b, 0, n);
     atomic_init(&b->refs, 1);
-    b->ns = xstrdup(ns);
-    b->revision = xstrdup(rev);
+    b->ns = xstrdup(key->ns);
+    b->service = xstrdup(key->service);
+    b->port = key->port;
     b->n_workers = dp->n_workers;
     for (int i = 0; i < dp->n_workers; i++) {
         b->w[i].worker = &dp->workers[i];
@@ -118,15 +119,15 @@ static struct backend *backend_new(struct dataplane *dp, const char *ns, const c
 }
 
 /* The one of that name, made if need be, with a reference for the caller. Lock held. */
-static struct backend *find_backend(void *ctx, const char *ns, const char *rev)
+static struct backend *find_backend(void *ctx, const struct dp_split *key)
 {
     struct dataplane *dp = ctx;
-    _cleanup_free_ char *key = xasprintf("%s/%s", ns, rev);
-    struct backend *b = map_get(dp->backends, key);
+    _cleanup_free_ char *name = xasprintf("%s/%s:%d", key->ns, key->service, key->port);
+    struct backend *b = map_get(dp->backends, name);
 
     if (!b) {
-        b = backend_new(dp, ns, rev);
-        map_set(dp->backends, key, b);
+        b = backend_new(dp, key);
+        map_set(dp->backends, name, b);
     }
     return backend_ref(b);
 }
@@ -146,16 +147,43 @@ static void purge(struct dataplane *dp)
     }
 }
 
-static struct pod *known_pod(struct backend *b, const struct dp_endpoint *ep)
+static bool same_pod(const struct pod *p, const struct dp_endpoint *ep)
 {
-    struct settings *s = b->current;
+    return p->port == ep->port && streq(p->ip, ep->ip) && streq(p->name, ep->pod ? ep->pod : "");
+}
+
+static struct pod *pod_in(const struct backend *b, const struct dp_endpoint *ep)
+{
+    const struct settings *s = b->current;
 
     for (size_t i = 0; s && i < s->n_pods; i++) {
-        struct pod *p = s->pods[i];
-        if (p->port == ep->port && streq(p->ip, ep->ip) && streq(p->name, ep->pod ? ep->pod : ""))
-            return pod_ref(p);
+        if (same_pod(s->pods[i], ep))
+            return pod_ref(s->pods[i]);
+    }
+    for (size_t i = 0; i < b->left.n; i++) {
+        if (same_pod(b->left.p[i], ep))
+            return pod_ref(b->left.p[i]);
     }
     return NULL;
+}
+
+static bool same_revision(const struct backend *b, const char *ns, const char *revision)
+{
+    return b->revision && revision && streq(b->revision, revision) && streq(b->ns, ns);
+}
+
+/* A pod keeps its counter while it is not ready for a moment, and over all Services that lead to
+ * its revision. */
+static struct pod *known_pod(struct dataplane *dp, struct backend *b, const struct dp_endpoint *ep)
+{
+    struct pod *p = pod_in(b, ep);
+    struct backend *other;
+
+    for (size_t it = 0; !p && b->revision && map_next(dp->backends, &it, NULL, &other);) {
+        if (other != b && same_revision(other, b->ns, b->revision))
+            p = pod_in(other, ep);
+    }
+    return p;
 }
 
 static struct settings *settings_new(struct dataplane *dp, struct backend *b,
@@ -169,10 +197,19 @@ static struct settings *settings_new(struct dataplane *dp, struct backend *b,
     s->response_start_ms = in->response_start_timeout_ms;
     s->idle_ms = in->idle_timeout_ms;
     for (size_t i = 0; i < in->n_endpoints; i++) {
-        struct pod *p = known_pod(b, &in->endpoints[i]);
+        struct pod *p = known_pod(dp, b, &in->endpoints[i]);
         s->pods[s->n_pods++] = p ? p : dp_pod_new(&in->endpoints[i], dp->n_workers);
     }
     return s;
+}
+
+static bool is_among(const struct settings *s, const struct pod *p)
+{
+    for (size_t i = 0; s && i < s->n_pods; i++) {
+        if (s->pods[i] == p)
+            return true;
+    }
+    return false;
 }
 
 /* Removed pods are remembered while requests run on them, for dp_endpoint_in_flight. */
@@ -181,7 +218,7 @@ static void remember_left(struct backend *b, const struct settings *next)
     size_t kept = 0;
 
     for (size_t i = 0; i < b->left.n; i++) {
-        if (atomic_load(&b->left.p[i]->in_flight) > 0)
+        if (atomic_load(&b->left.p[i]->in_flight) > 0 && !is_among(next, b->left.p[i]))
             b->left.p[kept++] = b->left.p[i];
         else
             pod_unref(b->left.p[i]);
@@ -189,10 +226,7 @@ static void remember_left(struct backend *b, const struct settings *next)
     b->left.n = kept;
     for (size_t i = 0; b->current && i < b->current->n_pods; i++) {
         struct pod *p = b->current->pods[i];
-        bool stays = false;
-        for (size_t k = 0; next && k < next->n_pods; k++)
-            stays |= next->pods[k] == p;
-        if (!stays)
+        if (!is_among(next, p))
             vec_push(&b->left, pod_ref(p));
     }
 }
@@ -209,7 +243,11 @@ void dp_set_backend(struct dataplane *dp, const struct dp_backend *in, struct lo
 {
     pthread_mutex_lock(&dp->lock);
     purge(dp);
-    struct backend *b = find_backend(dp, in->ns, in->revision);
+    struct backend *b = find_backend(
+        dp, &(struct dp_split){.ns = in->ns, .service = in->service, .port = in->port});
+    if (!b->revision && in->revision && !b->was_set)
+        b->revision = xstrdup(in->revision);
+    b->was_set = true;
     replace_settings(b, settings_new(dp, b, in));
     post_all(dp, &(struct message){.backend = b,
                                    .settings = b->current,
@@ -218,9 +256,9 @@ void dp_set_backend(struct dataplane *dp, const struct dp_backend *in, struct lo
     pthread_mutex_unlock(&dp->lock);
 }
 
-void dp_remove_backend(struct dataplane *dp, const char *ns, const char *revision)
+void dp_remove_backend(struct dataplane *dp, const char *ns, const char *service, int port)
 {
-    _cleanup_free_ char *key = xasprintf("%s/%s", ns, revision);
+    _cleanup_free_ char *key = xasprintf("%s/%s:%d", ns, service, port);
 
     pthread_mutex_lock(&dp->lock);
     struct backend *b = map_get(dp->backends, key);
@@ -232,24 +270,32 @@ void dp_remove_backend(struct dataplane *dp, const char *ns, const char *revisio
     pthread_mutex_unlock(&dp->lock);
 }
 
+static uint64_t in_flight_at(struct pod *const *pods, size_t n, const char *ip)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += streq(pods[i]->ip, ip) ? atomic_load(&pods[i]->in_flight) : 0;
+    return sum;
+}
+
+/* Backends of one revision share the counters of their pods: the largest one has seen them all. */
 uint64_t dp_endpoint_in_flight(struct dataplane *dp, const char *ns, const char *revision,
                                const char *ip)
 {
-    _cleanup_free_ char *key = xasprintf("%s/%s", ns, revision);
-    uint64_t n = 0;
+    uint64_t most = 0;
+    struct backend *b;
 
     pthread_mutex_lock(&dp->lock);
-    struct backend *b = map_get(dp->backends, key);
-    for (size_t i = 0; b && b->current && i < b->current->n_pods; i++) {
-        if (streq(b->current->pods[i]->ip, ip))
-            n += atomic_load(&b->current->pods[i]->in_flight);
-    }
-    for (size_t i = 0; b && i < b->left.n; i++) {
-        if (streq(b->left.p[i]->ip, ip))
-            n += atomic_load(&b->left.p[i]->in_flight);
+    for (size_t it = 0; map_next(dp->backends, &it, NULL, &b);) {
+        if (!same_revision(b, ns, revision))
+            continue;
+        uint64_t n = b->current ? in_flight_at(b->current->pods, b->current->n_pods, ip) : 0;
+        n += in_flight_at(b->left.p, b->left.n, ip);
+        most = n > most ? n : most;
     }
     pthread_mutex_unlock(&dp->lock);
-    return n;
+    return most;
 }
 
 void dp_set_ingress(struct dataplane *dp, const struct dp_ingress *in, struct loop *l,
@@ -349,8 +395,9 @@ static int probe_ports(struct dataplane *dp, struct err *e)
         return -ENOMEM;
     for (size_t i = 0; i < dp->o.n_listen; i++) {
         struct listen_opts o = {.host = dp->listen[i].host, .port = dp->listen[i].port};
-        struct listener *ls = o.port ? listener_new(l, &o, NULL, NULL, e) : NULL;
-        if (o.port && !ls) {
+        bool ask = o.port && dp->listen[i].fd <= 0;
+        struct listener *ls = ask ? listener_new(l, &o, NULL, NULL, e) : NULL;
+        if (ask && !ls) {
             loop_free(l);
             return -EADDRINUSE;
         }
@@ -382,6 +429,12 @@ struct dataplane *dataplane_start(const struct dp_opts *o, struct err *e)
         }
     }
     return dp;
+}
+
+void dataplane_accept(struct dataplane *dp)
+{
+    for (int i = 0; i < dp->n_workers; i++)
+        loop_post(dp->workers[i].loop, worker_open, &dp->workers[i]);
 }
 
 int dataplane_port(const struct dataplane *dp, size_t listen_index)

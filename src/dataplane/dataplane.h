@@ -8,10 +8,10 @@
  * worker serves the new state.
  *
  * Life of a request: host (exact, without port, case-insensitive) and listener visibility -> first
- * path whose prefix and headers match -> weighted split -> backend (a revision) -> if no endpoint
- * is ready the request waits in the revision's bounded queue and on_arrival is told -> an endpoint
- * with a free slot (containerConcurrency per pod, least loaded) -> streaming both ways -> slot
- * freed.
+ * path whose prefix and headers match -> weighted split -> backend (a Service's port) -> if no
+ * endpoint of its revision is ready the request waits in the revision's bounded queue and
+ * on_arrival is told -> an endpoint with a free slot (containerConcurrency per pod, least loaded)
+ * -> streaming both ways -> slot freed.
  *
  * A limit of time that passes before the answer has begun is answered 504 "request timeout"; after
  * that the connection is cut. A request that found no pod and carries "X-Nonagon-Server-Timing: 1"
@@ -29,6 +29,7 @@
 #include "net/loop.h"
 
 struct dataplane;
+struct trace_sink;
 
 enum dp_visibility { DP_EXTERNAL, DP_LOCAL }; /* public listener; cluster-local listener */
 
@@ -39,19 +40,35 @@ struct dp_listen {
     /* true: the activator's port: routes by Knative-Serving-Namespace / -Revision headers, not by
      * host */
     bool activator;
+    int fd; /* > 0: an already bound and listening socket (socket activation), taken over */
 };
 
 struct dp_opts {
     const struct dp_listen *listen;
     size_t n_listen;
     int workers; /* 0 = one per CPU */
-    /* Worker thread: requests began to wait for this backend and no endpoint is there (repeated at
-     * most every 100 ms while they wait). */
+    /* Where the story of a start from zero is told; may be NULL. Outlives the data plane. */
+    const struct trace_sink *trace;
+    /* "192.0.2.0/24", "2001:db8::1": peers whose Forwarded and X-Forwarded fields are believed;
+     * what anybody else says of itself is overwritten. */
+    const char *const *trusted_proxies;
+    size_t n_trusted_proxies;
+    /* Client connections at a time, all workers together. 0 = derived from RLIMIT_NOFILE: a
+     * reserve for the rest of the process is left alone, and each client may need a second
+     * descriptor for its pod. At the bound the listeners rest until somebody leaves. */
+    size_t max_clients;
+    /* Worker thread: requests began to wait for this revision and no endpoint is there (repeated
+     * at most every 100 ms while they wait). */
     void (*on_arrival)(void *ctx, const char *ns, const char *revision);
     void *ctx;
 };
-/* Binds all listeners; -EADDRINUSE names the port and what to do. */
+/*
+ * Binds all listeners, which listen from then on; what connects waits, unread, until
+ * dataplane_accept says that the routes are there. -EADDRINUSE names the port and what to do.
+ */
 struct dataplane *dataplane_start(const struct dp_opts *o, struct err *e);
+/* Requests are taken from now on. Any thread. */
+void dataplane_accept(struct dataplane *dp);
 /* Stops accepting, waits up to drain_ms for running requests, joins, frees. */
 void dataplane_stop(struct dataplane *dp, uint64_t drain_ms);
 int dataplane_port(const struct dataplane *dp, size_t listen_index);
@@ -61,7 +78,8 @@ struct dp_kv {
     const char *name, *value;
 };
 struct dp_split {
-    const char *ns, *revision; /* the backend's key */
+    const char *ns, *service; /* with the port the backend's key */
+    int port;
     int percent;
     const struct dp_kv *set_headers; /* after the split is chosen */
     size_t n_set_headers;
@@ -95,8 +113,15 @@ struct dp_endpoint {
     int port;
     const char *pod; /* name, for logs and metrics */
 };
+/*
+ * What serves a Service's port. Where the Service is a revision's, requests wait while no endpoint
+ * has room, and the revision's name carries the signals; several backends of one revision share the
+ * counters of their pods. A plain Service has neither: 503 at once while it has no endpoint.
+ */
 struct dp_backend {
-    const char *ns, *revision;
+    const char *ns, *service;
+    int port;
+    const char *revision;      /* NULL: a plain Service. Stays what it was first for a key. */
     int container_concurrency; /* 0 = unlimited */
     uint64_t timeout_ms;       /* whole request; 0 = none; answered 504 "request timeout" */
     uint64_t response_start_timeout_ms;  /* 0 = none */
@@ -114,10 +139,10 @@ void dp_remove_ingress(struct dataplane *dp, const char *key, struct loop *l,
 /* An endpoint that disappears takes no new requests; running ones finish. */
 void dp_set_backend(struct dataplane *dp, const struct dp_backend *b, struct loop *l,
                     void (*applied)(void *), void *ctx);
-void dp_remove_backend(struct dataplane *dp, const char *ns, const char *revision);
+void dp_remove_backend(struct dataplane *dp, const char *ns, const char *service, int port);
 
 /* ---- signals ---- */
-struct dp_stat { /* one backend since the last collection */
+struct dp_stat { /* one revision since the last collection */
     const char *ns, *revision;
     double concurrency; /* time-weighted average of requests inside (waiting and running) */
     double requests;    /* arrivals */
@@ -125,7 +150,7 @@ struct dp_stat { /* one backend since the last collection */
     uint64_t waiting;   /* now */
     double seconds;     /* length of the period */
 };
-/* Gathers from all workers, then calls fn(all backends with anything to say) on the loop. */
+/* Gathers from all workers, then calls fn(all revisions with anything to say) on the loop. */
 void dp_collect(struct dataplane *dp, struct loop *l,
                 void (*fn)(void *ctx, const struct dp_stat *stats, size_t n), void *ctx);
 /* Requests now running on one endpoint, over all workers (for drain on scale-down). Any thread. */

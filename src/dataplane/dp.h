@@ -60,7 +60,8 @@ void settings_unref(struct settings *s);
 
 struct backend_worker {
     struct worker *worker;
-    struct settings *set; /* NULL: nothing is known of the revision */
+    struct settings *set; /* NULL: nothing is known of it */
+    bool was_set;         /* backend.revision may be read */
     struct list waiting;  /* struct client */
     size_t n_waiting;
     struct timer *tick; /* while requests wait */
@@ -72,7 +73,12 @@ struct backend_worker {
 
 struct backend {
     atomic_uint refs;
-    char *ns, *revision;
+    char *ns, *service;
+    int port;
+    /* NULL: a plain Service's, or nothing is known yet. Set once, before the first settings are
+     * posted: a worker that has settings may read it. */
+    char *revision;
+    bool was_set; /* control: settings have been given */
     int n_workers;
     struct settings *current; /* control: the last one given out */
     VEC(struct pod *) left;   /* control: removed pods on which requests may still run */
@@ -124,7 +130,7 @@ struct ingress {
 };
 /* find returns the backend with a reference. */
 struct ingress *ingress_new(const struct dp_ingress *in,
-                            struct backend *(*find)(void *ctx, const char *ns, const char *rev),
+                            struct backend *(*find)(void *ctx, const struct dp_split *key),
                             void *ctx);
 void ingress_unref(struct ingress *in);
 
@@ -163,7 +169,7 @@ struct worker {
     struct loop *loop;
     struct door *doors;
     struct table *table;
-    struct map *known; /* backends with settings by "ns/revision"; only with an activator's port */
+    struct map *known; /* revisions' backends by "ns/revision"; only with an activator's port */
     struct list clients;
     size_t n_clients;
     struct list upstreams; /* all of them */
@@ -173,7 +179,7 @@ struct worker {
     struct timer *sweep;
     struct buf head; /* an answer's head on its way into an output */
     struct output out;
-    bool draining, drained;
+    bool open, draining, drained;
 } __attribute__((aligned(CACHE_LINE)));
 
 struct dataplane {
@@ -183,7 +189,7 @@ struct dataplane {
     int n_workers;
     struct worker *workers;
     pthread_mutex_t lock; /* guards backends, the control fields, and the order of messages */
-    struct map *backends; /* "ns/revision" -> struct backend */
+    struct map *backends; /* "ns/service:port" -> struct backend */
     bool want_purge;
     pthread_mutex_t drain_lock;
     pthread_cond_t drained;
@@ -193,6 +199,7 @@ struct dataplane {
 int worker_init(struct loop *l, void *ctx, struct err *e);
 void worker_fini(struct loop *l, void *ctx);
 void worker_client_gone(struct worker *w);
+void worker_open(void *worker); /* requests are taken from now on */
 /* By name, for the activator's port; NULL when its settings are unknown here. */
 struct backend *worker_find_backend(struct worker *w, struct str ns, struct str revision);
 
@@ -212,6 +219,8 @@ void backend_unwait(struct worker *w, struct client *c);
 void backend_apply(struct worker *w, struct backend *b, struct settings *s); /* takes over s */
 void backend_serve(struct worker *w, struct backend *b); /* as many waiting ones as fit */
 const struct settings *backend_settings(struct backend *b, const struct worker *w);
+/* NULL: a plain Service's, or not known. */
+const char *backend_revision(struct backend *b, const struct worker *w);
 
 /* ---- client connections (worker) ---- */
 

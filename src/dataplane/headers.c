@@ -271,7 +271,8 @@ static void put_server_timing(struct client *c, struct buf *b)
 {
     int64_t t[COLD_STAGE_MAX];
 
-    if (!c->backend || !coldtrace_get(c->backend->ns, c->backend->revision, t))
+    if (!c->backend || !backend_revision(c->backend, c->worker) ||
+        !coldtrace_get(c->backend->ns, c->backend->revision, t))
         return;
     buf_addf(
         b,

@@ -188,12 +188,18 @@ void routing_refuse_full(struct client *c)
     const struct settings *s = backend_settings(c->backend, c->worker);
     char body[700];
 
+    if (s && !backend_revision(c->backend, c->worker)) {
+        snprintf(body, sizeof(body), "no endpoint of the service %.200s/%.200s can be reached\n",
+                 c->backend->ns, c->backend->service);
+        client_reply(c, 503, "Retry-After: 1\r\n", body);
+        return;
+    }
     if (s && s->n_pods > 0 && s->concurrency > 0) {
         client_reply(c, 503, "Retry-After: 1\r\n", "pending request queue full\n");
         return;
     }
     snprintf(body, sizeof(body),
-             "too many requests wait for revision %.200s/%.200s to start (at most %d); try again\n",
-             c->backend->ns, c->backend->revision, LIMIT_QUEUE_REQUESTS);
+             "too many requests wait for %.200s/%.200s to start (at most %d); try again\n",
+             c->backend->ns, c->backend->service, LIMIT_QUEUE_REQUESTS);
     client_reply(c, 503, "Retry-After: 1\r\n", body);
 }

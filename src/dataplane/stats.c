@@ -1,7 +1,7 @@
 /*
  * Collecting the signals: every worker adds what its busy backends have to say; the last one merges
- * the entries of one backend and hands all to the asking loop. A backend that says nothing any more
- * leaves the list.
+ * the entries of one revision and hands all to the asking loop. A backend that says nothing any
+ * more leaves the list.
  */
 #include "base/clock.h"
 #include "dataplane/dp.h"
@@ -14,7 +14,7 @@ struct collection {
     pthread_mutex_t lock; /* guards stats, index */
     VEC(struct dp_stat) stats;
     VEC(struct backend *) backends; /* parallel to stats, referenced */
-    struct map *index;              /* position + 1, by address of the backend */
+    struct map *index;              /* position + 1, by "ns/revision" */
 };
 
 struct ask {
@@ -43,12 +43,13 @@ static void deliver(void *arg)
 
 static void add(struct collection *k, struct backend *b, const struct dp_stat *s)
 {
-    uintptr_t at = (uintptr_t)map_getn(k->index, (const char *)&b, sizeof(b));
+    _cleanup_free_ char *key = xasprintf("%s/%s", s->ns, s->revision);
+    uintptr_t at = (uintptr_t)map_get(k->index, key);
 
     if (at == 0) {
         vec_push(&k->stats, *s);
         vec_push(&k->backends, backend_ref(b));
-        map_setn(k->index, (const char *)&b, sizeof(b), (void *)(uintptr_t)k->stats.n);
+        map_set(k->index, key, (void *)(uintptr_t)k->stats.n);
         return;
     }
     struct dp_stat *sum = &k->stats.p[at - 1];
@@ -69,14 +70,15 @@ static void collect_one(struct worker *w, struct backend_worker *bw, struct coll
     bw->changed_ns = now;
     struct dp_stat s = {
         .ns = b->ns,
-        .revision = b->revision,
+        .revision = backend_revision(b, w),
         .concurrency = period > 0 ? bw->area_ns / (double)period : (double)bw->inside,
         .requests = (double)bw->arrivals,
         .in_flight = bw->inside,
         .waiting = bw->n_waiting,
         .seconds = (double)period / (double)NS_PER_SEC,
     };
-    add(k, b, &s);
+    if (s.revision)
+        add(k, b, &s);
     bool silent = bw->inside == 0 && bw->arrivals == 0 && bw->area_ns <= 0;
     bw->area_ns = 0;
     bw->arrivals = 0;

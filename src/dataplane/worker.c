@@ -1,4 +1,6 @@
 /* A worker's birth and end: its doors, its sweep of idle upstream connections. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -17,6 +19,12 @@ static int open_door(struct worker *w, size_t i, struct err *e)
     struct dataplane *dp = w->dp;
     struct door *d = &w->doors[i];
     struct listen_opts o = {.host = dp->listen[i].host, .port = dp->ports[i], .reuse_port = true};
+
+    if (dp->listen[i].fd > 0) { /* all workers accept from the one that we were given */
+        o.fd = fcntl(dp->listen[i].fd, F_DUPFD_CLOEXEC, 3);
+        if (o.fd < 0)
+            return err_sys(e, errno, "cannot use the listening socket %d", dp->listen[i].fd);
+    }
 
     d->worker = w;
     d->visibility = dp->listen[i].visibility;
@@ -41,6 +49,16 @@ struct backend *worker_find_backend(struct worker *w, struct str ns, struct str 
     int n = snprintf(key, sizeof(key), STR_FMT "/" STR_FMT, STR_ARG(ns), STR_ARG(revision));
 
     return n > 0 && n < (int)sizeof(key) ? map_getn(w->known, key, (size_t)n) : NULL;
+}
+
+void worker_open(void *worker)
+{
+    struct worker *w = worker;
+
+    if (w->open)
+        return;
+    w->open = true;
+    list_for_each(it, &w->clients) conn_read_start(list_entry(it, struct client, link)->conn);
 }
 
 int worker_init(struct loop *l, void *ctx, struct err *e)

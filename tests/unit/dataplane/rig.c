@@ -51,7 +51,10 @@ static int start(int workers)
     arrivals = 0;
     buf_init(&seen, 64 << 20);
     dp = dataplane_start(&o, &e);
-    return dp ? 0 : -1;
+    if (!dp)
+        return -1;
+    dataplane_accept(dp);
+    return 0;
 }
 
 int rig_start(void **state)
@@ -114,7 +117,7 @@ void rig_ingress(const struct dp_ingress *in)
 
 void rig_route(const char *host, const char *revision)
 {
-    const struct dp_split split = {.ns = "ns", .revision = revision, .percent = 100};
+    const struct dp_split split = {.ns = "ns", .service = revision, .port = 80, .percent = 100};
     const struct dp_path path = {.prefix = "", .splits = &split, .n_splits = 1};
     const struct dp_rule rule = {
         .hosts = &host, .n_hosts = 1, .visibility = DP_EXTERNAL, .paths = &path, .n_paths = 1};
@@ -127,6 +130,8 @@ void rig_backend(struct rig_backend b)
 {
     struct dp_endpoint eps[8];
     struct dp_backend in = {.ns = "ns",
+                            .service = b.service ? b.service : b.revision,
+                            .port = 80,
                             .revision = b.revision,
                             .container_concurrency = b.concurrency,
                             .timeout_ms = b.timeout_ms,
@@ -245,6 +250,11 @@ struct pod_hit pod_any(const int *listen_fds, const int *conn_fds, int n)
     }
     fail_msg("no pod was reached");
     return (struct pod_hit){-1, -1};
+}
+
+int rig_reached(int listen_fd, int conn_fd)
+{
+    return pod_any(&listen_fd, &conn_fd, 1).fd;
 }
 
 void send_z(int fd, const char *z)

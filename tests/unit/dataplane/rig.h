@@ -25,7 +25,8 @@ void rig_route(const char *host, const char *revision);
 void rig_ingress(const struct dp_ingress *in);
 void rig_remove(const char *key); /* an ingress */
 struct rig_backend {
-    const char *revision;
+    const char *revision; /* NULL: a plain Service */
+    const char *service;  /* NULL: of the revision's name */
     int concurrency;
     uint64_t timeout_ms, response_start_ms, idle_ms;
     int ports[8]; /* of pods on 127.0.0.1, up to the first 0 */
@@ -46,6 +47,8 @@ struct pod_hit {
     int which, fd;
 };
 struct pod_hit pod_any(const int *listen_fds, const int *conn_fds, int n);
+/* The same for one pod. */
+int rig_reached(int listen_fd, int conn_fd);
 void send_z(int fd, const char *z);
 /* Reads on until the text has come; the whole of what was read since the last call is in `seen`. */
 extern struct buf seen;

@@ -21,6 +21,7 @@ static int prepare(void)
 {
     pod = pod_listen(&port);
     rig_route("a.example", "rev");
+    rig_backend((struct rig_backend){.revision = "rev"});
     return 0;
 }
 
@@ -132,6 +133,68 @@ static void test_queue_from_zero_is_bounded(void **state)
     wait_in_flight(0);
 }
 
+/* Without a revision nobody would start a pod: nothing waits. */
+static void test_plain_service(void **state)
+{
+    int c = rig_dial(EXTERNAL);
+
+    rig_route("plain.example", "plain");
+    rig_backend((struct rig_backend){.service = "plain"});
+    get(c, "plain.example", "/");
+    expect(c, "can be reached\n");
+    assert_true(has("HTTP/1.1 503 ") && has("Retry-After: 1\r\n"));
+    rig_backend((struct rig_backend){.service = "plain", .ports = {port}});
+    get(c, "plain.example", "/");
+    int u = pod_accept(pod);
+    expect(u, "GET / ");
+    assert_null(rig_stat("plain").ns); /* and no signals */
+    pod_answer(u, "plain");
+    expect(c, "plain");
+}
+
+/* Two Services of one revision: one limit, one signal. */
+static void test_services_share_their_revision(void **state)
+{
+    int c = rig_dial(EXTERNAL), d = rig_dial(EXTERNAL);
+
+    rig_route("b.example", "other");
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
+    rig_backend((struct rig_backend){
+        .revision = "rev", .service = "other", .concurrency = 1, .ports = {port}});
+    get(c, "a.example", "/");
+    int u = pod_accept(pod);
+    expect(u, "GET / ");
+    get(d, "b.example", "/");
+    wait_in_flight(2);
+    assert_true(pod_nothing_to_accept(pod));
+    assert_int_equal(dp_endpoint_in_flight(dp, "ns", "rev", "127.0.0.1"), 1);
+    pod_answer(u, "one");
+    expect(c, "one");
+    expect(rig_reached(pod, u), "GET / ");
+}
+
+/* A pod that is not ready for a moment keeps its requests, and their count. */
+static void test_readiness_flap(void **state)
+{
+    int c = rig_dial(EXTERNAL), d = rig_dial(EXTERNAL);
+
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
+    get(c, "a.example", "/");
+    int u = pod_accept(pod);
+    expect(u, "GET / ");
+    for (int i = 0; i < 2; i++) {
+        rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1});
+        rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
+    }
+    get(d, "a.example", "/");
+    wait_in_flight(2);
+    assert_true(pod_nothing_to_accept(pod));
+    assert_int_equal(dp_endpoint_in_flight(dp, "ns", "rev", "127.0.0.1"), 1);
+    pod_answer(u, "one");
+    expect(c, "one");
+    expect(rig_reached(pod, u), "GET / ");
+}
+
 static void test_removed_revision_answers(void **state)
 {
     int c = rig_dial(EXTERNAL);
@@ -139,7 +202,7 @@ static void test_removed_revision_answers(void **state)
     rig_backend((struct rig_backend){.revision = "rev"});
     get(c, "a.example", "/");
     rig_wait_arrivals(1);
-    dp_remove_backend(dp, "ns", "rev");
+    dp_remove_backend(dp, "ns", "rev", 80);
     expect(c, "was removed\n");
     assert_true(has("HTTP/1.1 503 "));
 }
@@ -350,6 +413,9 @@ int main(void)
         T(test_big_body_from_zero),
         T(test_client_leaves_the_queue),
         T(test_queue_from_zero_is_bounded),
+        T(test_plain_service),
+        T(test_services_share_their_revision),
+        T(test_readiness_flap),
         T(test_removed_revision_answers),
         T(test_one_at_a_time),
         T1(test_pod_queue_is_bounded),

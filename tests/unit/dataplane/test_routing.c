@@ -28,9 +28,9 @@ static int set_up(void **state)
     return r;
 }
 
-static const struct dp_split to_r1 = {.ns = "ns", .revision = "r1", .percent = 100};
-static const struct dp_split to_r2 = {.ns = "ns", .revision = "r2", .percent = 100};
-static const struct dp_split to_r3 = {.ns = "ns", .revision = "r3", .percent = 100};
+static const struct dp_split to_r1 = {.ns = "ns", .service = "r1", .port = 80, .percent = 100};
+static const struct dp_split to_r2 = {.ns = "ns", .service = "r2", .port = 80, .percent = 100};
+static const struct dp_split to_r3 = {.ns = "ns", .service = "r3", .port = 80, .percent = 100};
 
 /* Sends a request on a fresh connection and returns the pod's side, its head in `seen`. */
 static int arrives_at(int which, int listener, const char *request)
@@ -113,9 +113,9 @@ static void test_paths_and_headers(void **state)
 
 static void test_splits(void **state)
 {
-    const struct dp_split splits[] = {{.ns = "ns", .revision = "r1", .percent = 25},
-                                      {.ns = "ns", .revision = "r2", .percent = 0},
-                                      {.ns = "ns", .revision = "r3", .percent = 75}};
+    const struct dp_split splits[] = {{.ns = "ns", .service = "r1", .port = 80, .percent = 25},
+                                      {.ns = "ns", .service = "r2", .port = 80, .percent = 0},
+                                      {.ns = "ns", .service = "r3", .port = 80, .percent = 75}};
     const struct dp_path p = {.prefix = "", .splits = splits, .n_splits = 3};
     int c = rig_dial(EXTERNAL), u[3] = {-1, -1, -1}, hits[3] = {0};
 
@@ -139,8 +139,12 @@ static void test_set_headers_overwrite(void **state)
     const struct dp_kv after[] = {{"X-After", "split"},
                                   {"Knative-Serving-Revision", "r1"},
                                   {"Knative-Serving-Namespace", "ns"}};
-    const struct dp_split s = {
-        .ns = "ns", .revision = "r1", .percent = 100, .set_headers = after, .n_set_headers = 3};
+    const struct dp_split s = {.ns = "ns",
+                               .service = "r1",
+                               .port = 80,
+                               .percent = 100,
+                               .set_headers = after,
+                               .n_set_headers = 3};
     const struct dp_path p = {.prefix = "",
                               .set_headers = &before,
                               .n_set_headers = 1,

@@ -60,7 +60,7 @@ static void put_path(const struct dp_path *p)
     put_pairs("set", p->set_headers, p->n_set_headers);
     for (size_t i = 0; i < p->n_splits; i++) {
         const struct dp_split *s = &p->splits[i];
-        buf_addf(&lines, " %s/%s=%d", s->ns, s->revision, s->percent);
+        buf_addf(&lines, " %s/%s=%d", s->ns, s->service, s->percent);
         put_pairs("set", s->set_headers, s->n_set_headers);
     }
     buf_addz(&lines, "]");
@@ -103,7 +103,7 @@ void dp_set_backend(struct dataplane *dp, const struct dp_backend *b, struct loo
     expect(applied, ctx);
 }
 
-void dp_remove_backend(struct dataplane *dp, const char *ns, const char *revision)
+void dp_remove_backend(struct dataplane *dp, const char *ns, const char *service, int port)
 {
-    buf_addf(&lines, "remove backend %s/%s\n", ns, revision);
+    buf_addf(&lines, "remove backend %s/%s\n", ns, service);
 }

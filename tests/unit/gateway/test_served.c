@@ -92,6 +92,7 @@ static int setup(void **state)
                             &e);
     if (!w->dp)
         fail_msg("%s", e.msg);
+    dataplane_accept(w->dp);
     w->pod = http_server_new(
         w->loop,
         &(struct http_server_opts){.listen = {.host = "127.0.0.1"}, .handler = pod_answers}, &e);

@@ -8,7 +8,8 @@
 #include "base/vec.h"
 #include "contract/names.h"
 
-#define USER_PORT "user-port"
+#define USER_PORT    "user-port"
+#define SERVICE_PORT 80
 
 struct settings {
     int container_concurrency;
@@ -103,6 +104,8 @@ static void push(struct backends *b, const struct backend *x)
     }
     struct dp_backend set = {
         .ns = x->ns,
+        .service = x->revision, /* of the same name, as the serving layer makes it */
+        .port = SERVICE_PORT,
         .revision = x->revision,
         .container_concurrency = x->settings.container_concurrency,
         .timeout_ms = x->settings.timeout_ms,
@@ -146,7 +149,7 @@ static void revision_gone(struct backends *b, const struct kobj *revision)
     struct backend *x = get(b, kobj_namespace(revision), kobj_name(revision));
 
     if (x->known && b->live)
-        dp_remove_backend(b->dp, x->ns, x->revision);
+        dp_remove_backend(b->dp, x->ns, x->revision, SERVICE_PORT);
     x->known = false;
     drop_if_empty(b, x);
 }

@@ -40,7 +40,8 @@ static int split(struct translation *t, const yyjson_val *v, bool only, struct d
         return err_set(t->e, -EINVAL, "Ingress %s/%s has a split without serviceName",
                        kobj_namespace(t->ingress), kobj_name(t->ingress));
     ret->ns = ns && *ns ? ns : kobj_namespace(t->ingress);
-    ret->revision = name;
+    ret->service = name;
+    ret->port = 80; /* every revision's Service has it */
     ret->percent = only && percent == 0 ? 100 : percent;
     ret->set_headers = pairs(t, jget(v, "appendHeaders"), false, &ret->n_set_headers);
     return 0;
