@@ -76,8 +76,11 @@ struct cache *cache_new(const struct kube_resource *r)
 
 void cache_add_index(struct cache *c, const char *name, cache_index_fn *fn)
 {
+    for (size_t i = 0; i < c->indices.n; i++) {
+        if (streq(c->indices.p[i]->name, name) && c->indices.p[i]->fn == fn)
+            return;
+    }
     struct index *x = xnew(struct index);
-
     x->name = xstrdup(name);
     x->fn = fn;
     x->buckets = map_new(NULL);

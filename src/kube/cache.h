@@ -19,7 +19,8 @@ const struct kube_resource *cache_resource(const struct cache *c);
 
 /*
  * An index: computes zero or more keys of an object by calling emit. Indices always there:
- * "namespace", "owner" (uid of the controller). Add others before objects.
+ * "namespace", "owner" (uid of the controller). Add others before objects; the same one twice is
+ * one.
  */
 typedef void cache_index_fn(const struct kobj *o, void (*emit)(void *to, const char *key),
                             void *to);

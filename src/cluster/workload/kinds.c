@@ -14,13 +14,12 @@ struct custom {
 };
 
 const struct kube_resource *const workload_kinds_builtin[] = {
-    &KR_DEPLOYMENT, &KR_POD,    &KR_SERVICE,        &KR_ENDPOINTS,
+    &KR_DEPLOYMENT, &KR_POD,    &KR_SERVICE,        &KR_ENDPOINTS, &KR_ENDPOINTSLICE,
     &KR_CONFIGMAP,  &KR_SECRET, &KR_SERVICEACCOUNT, NULL};
 
 /* Further ones that a namespace can hold. A server without one of them answers 404, which means
  * empty. */
-static const struct kube_resource *const others[] = {&KR_REPLICASET, &KR_ENDPOINTSLICE, &KR_LEASE,
-                                                     &KR_EVENT, NULL};
+static const struct kube_resource *const others[] = {&KR_REPLICASET, &KR_LEASE, &KR_EVENT, NULL};
 
 static void custom_free(void *p)
 {

@@ -2,6 +2,7 @@
 #include "cluster/workload/drain.h"
 #include "cluster/workload/event_expiry.h"
 #include "cluster/workload/gc.h"
+#include "cluster/workload/selection.h"
 #include "cluster/workload/workload_internal.h"
 
 struct workload *workload_new(struct manager *m)
@@ -9,8 +10,10 @@ struct workload *workload_new(struct manager *m)
     struct workload *w = xnew(struct workload);
 
     w->m = m;
-    endpoints_controller_register(
-        w); /* first: it adds indices to caches that must be empty still */
+    /* first: caches must be empty still */
+    selection_add_indices(manager_cache(m, &KR_SERVICE), manager_cache(m, &KR_POD));
+    slices_controllers_register(w);
+    endpoints_controller_register(w);
     deployment_controller_register(w);
     w->kinds = workload_kinds_new(m);
     w->drains = drains_new(m, w->kinds);

@@ -1,7 +1,8 @@
 /*
  * Controllers of the built-in kinds, on a manager: Deployment -> Pods (rolling update with
  * maxUnavailable 0, replica status, progress deadline, ReplicaFailure), Service selector ->
- * Endpoints of ready pods, Namespace finalization, default ServiceAccount, garbage collection by
+ * EndpointSlices and Endpoints of its pods, Endpoints of a Service without one -> EndpointSlices,
+ * Namespace finalization, default ServiceAccount, garbage collection by
  * owner references, Event expiry.
  */
 #ifndef NONAGON_CLUSTER_WORKLOAD_H

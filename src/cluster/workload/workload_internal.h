@@ -19,11 +19,11 @@ struct workload {
 
 void deployment_controller_register(struct workload *w);
 void endpoints_controller_register(struct workload *w);
+void slices_controllers_register(struct workload *w);
 void namespace_controller_register(struct workload *w);
 
 /* The reconcilers, for tables of tests. */
-reconcile_fn deployment_reconcile, endpoints_reconcile, namespace_reconcile;
-/* Indices that endpoints_reconcile reads; added where caches are made by hand. */
-void endpoints_add_indices(struct cache *services, struct cache *pods);
+reconcile_fn deployment_reconcile, endpoints_reconcile, namespace_reconcile, slices_reconcile,
+    mirror_reconcile;
 
 #endif

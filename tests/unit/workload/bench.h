@@ -12,7 +12,9 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "cluster/workload/selection.h"
 #include "cluster/workload/workload_internal.h"
+#include "kube/slices.h"
 
 #define NOW_TEXT "2026-05-01T12:00:00Z"
 
@@ -40,7 +42,8 @@ static inline int bench_set_up(void **state)
     b->m = manager_new(b->loop, b->client, "test");
     b->w.m = b->m;
     clock_rfc3339_parse(NOW_TEXT, &b->now_ns);
-    endpoints_add_indices(manager_cache(b->m, &KR_SERVICE), manager_cache(b->m, &KR_POD));
+    selection_add_indices(manager_cache(b->m, &KR_SERVICE), manager_cache(b->m, &KR_POD));
+    slices_add_index(manager_cache(b->m, &KR_ENDPOINTSLICE));
     *state = b;
     return 0;
 }
