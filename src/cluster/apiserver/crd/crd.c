@@ -4,6 +4,8 @@
  * subresource. Conversion webhooks are refused: versions of one resource must share their fields
  * (strategy None).
  */
+#include <stdio.h>
+
 #include "cluster/apiserver/kinds/kinds.h"
 #include "kube/names.h"
 
@@ -155,7 +157,64 @@ static void need(const yyjson_val *v, const char *path, struct field_errors *err
         field_required(errs, path, NULL);
 }
 
+static void check_label(const char *name, const char *path, struct field_errors *errs)
+{
+    const char *why = name && *name ? why_not_dns1035_label(name) : NULL;
+
+    if (why)
+        field_invalid_str(errs, path, name, "%s", why);
+}
+
+/* Kinds may have capitals; they stand in the head of every stored object as they are. */
+static void check_kind(const char *kind, const char *path, struct field_errors *errs)
+{
+    _cleanup_free_ char *lower = xstrdup(kind);
+
+    for (char *c = lower; *c; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+    const char *why = *lower ? why_not_dns1035_label(lower) : NULL;
+
+    if (why)
+        field_invalid_str(errs, path, kind, "may have mixed case, but should otherwise match: %s",
+                          why);
+}
+
+static void check_labels(const yyjson_val *names, const char *key, struct field_errors *errs)
+{
+    yyjson_val *v;
+    size_t i, n;
+
+    yyjson_arr_foreach(jget(names, key), i, n, v)
+    {
+        char path[64];
+
+        snprintf(path, sizeof(path), "spec.names.%s[%zu]", key, i);
+        if (yyjson_is_str(v) && yyjson_get_len(v))
+            check_label(yyjson_get_str(v), path, errs);
+        else
+            field_required(errs, path, NULL);
+    }
+}
+
 static void check_names(const yyjson_val *crd, struct field_errors *errs)
+{
+    const yyjson_val *names = jget(crd, "spec", "names");
+    const char *kind = jget_str(names, "kind"), *list_kind = jget_str(names, "listKind");
+
+    need(jget(names, "plural"), "spec.names.plural", errs);
+    need(jget(names, "kind"), "spec.names.kind", errs);
+    check_label(jget_str(names, "plural"), "spec.names.plural", errs);
+    check_label(jget_str(names, "singular"), "spec.names.singular", errs);
+    check_kind(kind, "spec.names.kind", errs);
+    check_kind(list_kind, "spec.names.listKind", errs);
+    if (kind && *kind && streq(kind, list_kind))
+        field_invalid_str(errs, "spec.names.listKind", list_kind,
+                          "kind and listKind may not be the same");
+    check_labels(names, "shortNames", errs);
+    check_labels(names, "categories", errs);
+}
+
+static void check_spec(const yyjson_val *crd, struct field_errors *errs)
 {
     static const char *const scopes[] = {"Cluster", "Namespaced", NULL};
     const char *group = jget_str(crd, "spec", "group"), *scope = jget_str(crd, "spec", "scope");
@@ -164,15 +223,12 @@ static void check_names(const yyjson_val *crd, struct field_errors *errs)
     const char *strategy = jget_str(crd, "spec", "conversion", "strategy");
 
     need(jget(crd, "spec", "group"), "spec.group", errs);
-    need(jget(crd, "spec", "names", "plural"), "spec.names.plural", errs);
-    need(jget(crd, "spec", "names", "kind"), "spec.names.kind", errs);
     need(jget(crd, "spec", "scope"), "spec.scope", errs);
     if (scope && !streq(scope, scopes[0]) && !streq(scope, scopes[1]))
         field_unsupported(errs, "spec.scope", scope, scopes);
     if (group && (!is_dns1123_subdomain(group) || !strchr(group, '.')))
         field_invalid_str(errs, "spec.group", group, "should be a domain with at least one dot");
-    if (plural && !is_dns1035_label(plural))
-        field_invalid_str(errs, "spec.names.plural", plural, "%s", why_not_dns1035_label(plural));
+    check_names(crd, errs);
     if (group && plural && name) {
         _cleanup_free_ char *want = xasprintf("%s.%s", plural, group);
 
@@ -212,7 +268,7 @@ int crd_kinds(const yyjson_val *crd, struct api_kind **ret, size_t *ret_n, size_
 
     crd = kobj_root(keep);
     versions = jget(crd, "spec", "versions");
-    check_names(crd, errs);
+    check_spec(crd, errs);
     if (!yyjson_arr_size(versions))
         field_required(errs, "spec.versions", NULL);
     if (errs->v.n > before)

@@ -1,24 +1,11 @@
-/* The head is matched byte by byte: nothing in it may need escaping (API versions and kinds never
- * do). */
+/* The head is matched byte by byte, so nothing in it may need escaping: names of API versions and
+ * kinds are checked where they are declared, and what slips through has no stored form. */
 #include "cluster/apiserver/kinds/canon.h"
 
 #include <stdio.h>
 
 #include "base/buf.h"
 #include "cluster/apiserver/schema/tree.h"
-
-char *canon_text(struct kmut *o, size_t *ret_n)
-{
-    yyjson_mut_val *meta = jm_obj(KM(o), "metadata");
-
-    yyjson_mut_obj_remove_key(meta, "resourceVersion");
-    yyjson_mut_obj_insert(meta, yyjson_mut_str(o->d, "resourceVersion"), yyjson_mut_str(o->d, ""),
-                          0);
-    meta = yyjson_mut_obj_remove_key(o->root, "metadata");
-    yyjson_mut_obj_insert(o->root, yyjson_mut_str(o->d, "metadata"), meta, 0);
-    tree_type_first(o->d, o->root);
-    return json_mut_text(o->root, ret_n);
-}
 
 static bool expect(struct str t, size_t *at, const char *lit)
 {
@@ -57,6 +44,22 @@ static bool spans(struct str t, size_t ret_api[2], size_t ret_rv[2])
         return false;
     ret_rv[1] = at;
     return true;
+}
+
+char *canon_text(struct kmut *o, size_t *ret_n)
+{
+    yyjson_mut_val *meta = jm_obj(KM(o), "metadata");
+
+    yyjson_mut_obj_remove_key(meta, "resourceVersion");
+    yyjson_mut_obj_insert(meta, yyjson_mut_str(o->d, "resourceVersion"), yyjson_mut_str(o->d, ""),
+                          0);
+    meta = yyjson_mut_obj_remove_key(o->root, "metadata");
+    yyjson_mut_obj_insert(o->root, yyjson_mut_str(o->d, "metadata"), meta, 0);
+    tree_type_first(o->d, o->root);
+    _cleanup_free_ char *text = json_mut_text(o->root, ret_n);
+    size_t api[2], rv[2];
+
+    return spans((struct str){text, *ret_n}, api, rv) ? steal(&text) : NULL;
 }
 
 char *canon_with_rev(struct str text, uint64_t rev, size_t *ret_n)

@@ -9,7 +9,10 @@
 #include "base/buf.h"
 #include "kube/object.h"
 
-/* Orders the object in place and serializes it with an empty resourceVersion; malloc'ed. */
+/*
+ * Orders the object in place and serializes it with an empty resourceVersion; malloc'ed. NULL for
+ * an object whose type needs escaping in JSON, which has no stored form: nothing may be written.
+ */
 char *canon_text(struct kmut *o, size_t *ret_n);
 /* A copy with this resourceVersion; NULL if the text is not in the stored form. rev 0 leaves it
  * empty. */

@@ -121,10 +121,23 @@ static int process(struct write *w, struct api_status *st)
     return admit_validate(w, st);
 }
 
-static int serialize(struct write *w, struct api_status *st)
+/* The text that goes into the store. */
+static int stored_form(struct write *w, struct api_status *st)
 {
     free(w->text);
     w->text = canon_text(w->obj, &w->text_n);
+    if (w->text)
+        return 0;
+    return api_fail(st, 500, "InternalError",
+                    "Internal error occurred: an object of kind %s cannot be stored: its type must "
+                    "not need escaping in JSON",
+                    w->kind->res.kind);
+}
+
+static int serialize(struct write *w, struct api_status *st)
+{
+    if (stored_form(w, st) < 0)
+        return -1;
     if (w->text_n > LIMIT_OBJECT)
         return api_fail(st, 413, "RequestEntityTooLarge",
                         "Request entity too large: limit is %d, the object has %zu bytes",
@@ -372,8 +385,8 @@ int write_delete(struct write *w, struct api_status *st)
 
     if (!w->obj)
         w->obj = kmut_from(w->old);
-    free(steal(&w->text));
-    w->text = canon_text(w->obj, &w->text_n);
+    if (stored_form(w, st) < 0)
+        return -1;
     if (w->dry_run) {
         w->done(w->ctx, NULL, (struct str){w->text, w->text_n}, true);
         return 0;
