@@ -15,6 +15,7 @@ struct compile {
     struct field_path *path;
     struct field_errors *errs;
     int depth;
+    size_t room; /* what is left for patterns */
 };
 
 static struct schema *compile(struct compile *c, const yyjson_val *v);
@@ -39,9 +40,7 @@ void schema_free(struct schema *s)
     free_vec(&s->one_of);
     vec_done(&s->required);
     vec_done(&s->map_keys);
-    if (s->regex)
-        regfree(s->regex);
-    free(s->regex);
+    pattern_free(s->pattern);
     free(s);
 }
 
@@ -146,31 +145,16 @@ static void read_extensions(struct compile *c, struct schema *s, const yyjson_va
 
 static void read_pattern(struct compile *c, struct schema *s, const yyjson_val *v)
 {
-    _cleanup_buf_ struct buf posix = BUF_INIT(64 * 1024);
-    char why[128];
+    const char *text = jget_str(v, "pattern");
+    size_t mark = path_key(c->path, "pattern");
     struct err e = {0};
 
-    s->pattern = jget_str(v, "pattern");
-    if (!s->pattern || !*s->pattern) {
-        s->pattern = NULL;
-        return;
-    }
-    size_t mark = path_key(c->path, "pattern");
-
-    if (pattern_translate(s->pattern, &posix, &e) < 0) {
-        field_invalid_str(c->errs, path_z(c->path), s->pattern,
+    if (jget(v, "pattern") && !text)
+        field_error_add(c->errs, FE_TYPE_INVALID, path_z(c->path), "\"\"", "must be a string");
+    if (text && *text && !(s->pattern = pattern_compile(text, &c->room, &e)))
+        field_invalid_str(c->errs, path_z(c->path), text,
                           "must be a valid regular expression, but isn't: %s", e.msg);
-    } else {
-        s->regex = xnew(regex_t);
-        int r = regcomp(s->regex, buf_z(&posix), REG_EXTENDED | REG_NOSUB);
-
-        if (r) {
-            regerror(r, s->regex, why, sizeof(why));
-            free(steal(&s->regex));
-            field_invalid_str(c->errs, path_z(c->path), s->pattern,
-                              "must be a valid regular expression, but isn't: %s", why);
-        }
-    }
+    s->pattern_text = text;
     path_pop(c->path, mark);
 }
 
@@ -279,7 +263,7 @@ static struct schema *compile(struct compile *c, const yyjson_val *v)
 struct schema *schema_compile(const yyjson_val *v, struct field_path *path,
                               struct field_errors *errs)
 {
-    struct compile c = {path, errs, 0};
+    struct compile c = {path, errs, 0, SCHEMA_PATTERN_ROOM};
     size_t before = errs->v.n;
     struct schema *s = compile(&c, v);
 

@@ -6,10 +6,12 @@
 #ifndef NONAGON_CLUSTER_APISERVER_SCHEMA_SCHEMA_H
 #define NONAGON_CLUSTER_APISERVER_SCHEMA_SCHEMA_H
 
-#include <regex.h>
-
 #include "base/map.h"
+#include "cluster/apiserver/pattern/pattern.h"
 #include "cluster/apiserver/schema/fields.h"
+
+#define SCHEMA_PATTERN_ROOM  (1 << 20) /* instructions of all patterns of a schema together */
+#define SCHEMA_PATTERN_STEPS 50000000  /* what matching them may cost per object */
 
 enum schema_type {
     SCHEMA_ANY,
@@ -39,8 +41,8 @@ struct schema {
     VEC(const char *) required, map_keys;
     yyjson_val *def;           /* default, NULL = none */
     yyjson_val *one_of_values; /* enum */
-    const char *pattern;
-    regex_t *regex;
+    const char *pattern_text;
+    struct pattern *pattern;
     schema_vec all_of, any_of, one_of;
     struct schema *not_;
 };
@@ -58,9 +60,5 @@ void schema_prune(const struct schema *s, yyjson_mut_val *root,
 /* Fills defaults, and replaces null by the default where null is not allowed. */
 void schema_default(const struct schema *s, yyjson_mut_doc *d, yyjson_mut_val *root);
 void schema_validate(const struct schema *s, const yyjson_mut_val *root, struct field_errors *errs);
-
-/* A Go (RE2) pattern as a POSIX extended one; -ENOTSUP with the construct that has no counterpart.
- */
-int pattern_translate(const char *re2, struct buf *out, struct err *e);
 
 #endif

@@ -15,6 +15,7 @@
 struct check {
     struct field_path path;
     struct field_errors *errs;
+    uint64_t budget; /* of patterns */
 };
 
 static void validate(struct check *c, const struct schema *s, yyjson_mut_val *v, bool resource);
@@ -122,6 +123,21 @@ static int64_t utf8_len(const char *p, size_t n)
     return len;
 }
 
+static void check_pattern(struct check *c, const struct schema *s, yyjson_mut_val *v)
+{
+    struct str text = {yyjson_mut_get_str(v), yyjson_mut_get_len(v)};
+    enum pattern_result r = pattern_search(s->pattern, text, &c->budget);
+    _cleanup_buf_ struct buf q = BUF_INIT(8192);
+
+    if (r == PATTERN_YES)
+        return;
+    buf_addf(&q, "'%s'", s->pattern_text);
+    invalid(c, v,
+            r == PATTERN_NO ? "should match "
+                            : "is too long to find out within this server's bound if it matches ",
+            buf_z(&q));
+}
+
 static void check_string(struct check *c, const struct schema *s, yyjson_mut_val *v)
 {
     const char *z = yyjson_mut_get_str(v);
@@ -135,12 +151,8 @@ static void check_string(struct check *c, const struct schema *s, yyjson_mut_val
     if (s->max_len >= 0 && len > s->max_len)
         field_error_add(c->errs, FE_TOO_LONG, path_z(&c->path), NULL,
                         "may not be more than %lld bytes", (long long)s->max_len);
-    if (s->regex && regexec(s->regex, z, 0, NULL, 0) != 0) {
-        _cleanup_buf_ struct buf q = BUF_INIT(8192);
-
-        buf_addf(&q, "'%s'", s->pattern);
-        invalid(c, v, "should match ", buf_z(&q));
-    }
+    if (s->pattern)
+        check_pattern(c, s, v);
     if ((s->format == FORMAT_DATE_TIME && clock_rfc3339_parse(z, &t) < 0) ||
         (s->format == FORMAT_BYTE && !base64_valid(z))) {
         _cleanup_buf_ struct buf q = BUF_INIT(8192);
@@ -373,7 +385,7 @@ static void validate(struct check *c, const struct schema *s, yyjson_mut_val *v,
 
 void schema_validate(const struct schema *s, const yyjson_mut_val *root, struct field_errors *errs)
 {
-    struct check c = {FIELD_PATH_INIT, errs};
+    struct check c = {FIELD_PATH_INIT, errs, SCHEMA_PATTERN_STEPS};
 
     validate(&c, s, (yyjson_mut_val *)(uintptr_t)root, true);
     field_path_donep(&c.path);
