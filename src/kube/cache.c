@@ -224,20 +224,22 @@ static bool is_buried(const struct cache *c, const char *key, const struct kobj 
 
     if (!t)
         return false;
-    return (*t->uid && streq(t->uid, kobj_uid(o))) || (t->rv && kobj_rv(o) && kobj_rv(o) <= t->rv);
+    if (t->rv && kobj_rv(o)) /* also for one that left a selector and comes again */
+        return kobj_rv(o) <= t->rv;
+    return *t->uid && streq(t->uid, kobj_uid(o));
+}
+
+void cache_forget_deletions(struct cache *c)
+{
+    map_clear(c->dead);
 }
 
 /* ---- changes ---- */
-enum cache_change cache_put(struct cache *c, const struct kobj *o)
+static enum cache_change place(struct cache *c, const char *key, struct entry *en,
+                               const struct kobj *o)
 {
-    _cleanup_free_ char *key = kobj_key(o);
-    struct entry *en = map_get(c->entries, key);
-
-    if (is_buried(c, key, o))
-        return CACHE_NONE;
-    if (en && kobj_rv(o) && kobj_rv(o) <= kobj_rv(en->obj))
-        return CACHE_NONE;
     enum cache_change change = en ? CACHE_UPDATED : CACHE_ADDED;
+
     if (!en) {
         en = xnew(struct entry);
         map_set(c->entries, key, en);
@@ -247,6 +249,28 @@ enum cache_change cache_put(struct cache *c, const struct kobj *o)
     reindex(c, en);
     kobj_unref(old);
     return change;
+}
+
+enum cache_change cache_put(struct cache *c, const struct kobj *o)
+{
+    _cleanup_free_ char *key = kobj_key(o);
+    struct entry *en = map_get(c->entries, key);
+
+    if (is_buried(c, key, o))
+        return CACHE_NONE;
+    if (en && kobj_rv(o) && kobj_rv(o) <= kobj_rv(en->obj))
+        return CACHE_NONE;
+    return place(c, key, en, o);
+}
+
+enum cache_change cache_replace(struct cache *c, const struct kobj *o)
+{
+    _cleanup_free_ char *key = kobj_key(o);
+    struct entry *en = map_get(c->entries, key);
+
+    if (en && kobj_rv(o) == kobj_rv(en->obj) && streq(kobj_uid(o), kobj_uid(en->obj)))
+        return CACHE_NONE;
+    return place(c, key, en, o);
 }
 
 enum cache_change cache_remove(struct cache *c, const char *ns, const char *name, const char *uid,

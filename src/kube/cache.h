@@ -28,6 +28,10 @@ void cache_add_index(struct cache *c, const char *name, cache_index_fn *fn);
 
 enum cache_change { CACHE_NONE, CACHE_ADDED, CACHE_UPDATED, CACHE_REMOVED };
 enum cache_change cache_put(struct cache *c, const struct kobj *o);
+/* For a server that is another one, or went back: whatever version is known of that name; and no
+ * deletion seen so far says anything of what comes. */
+enum cache_change cache_replace(struct cache *c, const struct kobj *o);
+void cache_forget_deletions(struct cache *c);
 /* rv: version of the deletion (0 = unknown). */
 enum cache_change cache_remove(struct cache *c, const char *ns, const char *name, const char *uid,
                                uint64_t rv);

@@ -84,6 +84,19 @@ char *kube_path(const struct kube_resource *r, const char *ns, const char *name,
     return buf_steal(&b, NULL);
 }
 
+void kube_query_add(struct buf *b, const char *name, const char *value)
+{
+    if (!value || !*value)
+        return;
+    buf_addf(b, "&%s=", name);
+    add_escaped(b, value);
+}
+
+bool kube_client_is_local(const struct kube_client *c)
+{
+    return c->transport->local;
+}
+
 /* ---- answers ---- */
 static int code_of(int status)
 {

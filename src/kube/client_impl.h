@@ -2,6 +2,7 @@
 #ifndef NONAGON_KUBE_CLIENT_IMPL_H
 #define NONAGON_KUBE_CLIENT_IMPL_H
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "kube/transport.h"
 
@@ -15,6 +16,10 @@ struct kube_client {
 /* malloc'ed. */
 char *kube_path(const struct kube_resource *r, const char *ns, const char *name,
                 const char *subresource, const char *query);
+/* "&name=value", nothing for NULL and "". */
+void kube_query_add(struct buf *b, const char *name, const char *value);
+/* The server is in this process. */
+bool kube_client_is_local(const struct kube_client *c);
 /* err NULL: judges by the HTTP status and the Status object in body (may be NULL). */
 void kube_status_of(struct kube_status *st, const char *what, const struct err *err, int status,
                     const yyjson_val *body);

@@ -232,7 +232,7 @@ void manager_learn(struct manager *m, const struct kube_resource *r, const struc
     /* Whether a new object is among the selected ones is for the server to say. */
     if (in->selected && !cache_get(in->cache, kobj_namespace(o), kobj_name(o)))
         return;
-    reflector_put(in->reflector, o);
+    reflector_learn(in->reflector, o);
 }
 
 void manager_start(struct manager *m)

@@ -1,24 +1,35 @@
 /*
- * One timer drives the next step (list or watch); a delay of zero is the normal case. During a list
- * the keys seen are kept, and what the cache has beyond them goes at its end, unless it is newer
- * than the list itself: then it is an own write that the list could not know.
+ * One timer drives the next step (list or watch); a delay of zero is the normal case. While a watch
+ * runs the same timer is its deadline: the server was told when to end it, so one that lasts longer
+ * hangs on a dead connection.
+ *
+ * A list may be taken in pages while the server changes. Its revision is that of the first page,
+ * and the watch begins there: whatever happened between the pages is then seen once more at worst,
+ * never missed, be the later pages of that same revision or of newer ones. During a list the keys
+ * seen are kept, and what the cache has beyond them goes at its end, unless it is newer than the
+ * list: then it is an own write that the list could not know.
+ *
+ * A list older than what was seen before means that the server lost its data, or is another: then
+ * the list alone is true, whatever the cache holds.
  */
 #include "kube/reflector.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <errno.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/rand.h"
+#include "kube/client_impl.h"
 
 #define PAGE           500
 #define DELAY_FIRST_MS 10
 #define DELAY_MAX_MS   5000
-#define WATCH_SECONDS  300 /* and up to as many more, so that watches do not end together */
+#define WATCH_MS       300000 /* and up to as many more, so that watches do not end together */
+#define GRACE_MS       30000
 #define HEALTHY_NS     NS_PER_SEC
+#define REFUSALS       3 /* of a watch by a server in trouble, before a list is tried instead */
 
 /* A request under way. When the reflector goes first, the callback finds NULL. */
 struct listing {
@@ -33,29 +44,15 @@ struct reflector {
     struct kube_watch *watch;
     struct map *seen; /* keys of the list under way, NULL otherwise */
     char *token;      /* of the next page */
+    char *list_rv;    /* of the list under way: its first page's */
     char *rv;         /* to watch from; NULL = list first */
+    uint64_t newest;  /* the highest that the server has told */
     int64_t watch_since;
-    int failures;
+    int failures, refusals;
     bool synced, troubled;
+    bool whole;  /* the next list is taken in one piece: its pages expired */
+    bool astray; /* the server went back; until a list is complete the cache may be ahead of it */
 };
-
-static void escape_into(struct buf *b, const char *s)
-{
-    for (; *s; s++) {
-        if ((*s >= '0' && *s <= '9') || (*s >= 'A' && *s <= 'Z') || (*s >= 'a' && *s <= 'z'))
-            buf_addc(b, *s);
-        else
-            buf_addf(b, "%%%02X", (unsigned char)*s);
-    }
-}
-
-static void add_parameter(struct buf *b, const char *name, const char *value)
-{
-    if (!value || !*value)
-        return;
-    buf_addf(b, "&%s=", name);
-    escape_into(b, value);
-}
 
 static void step(void *ctx);
 
@@ -64,8 +61,8 @@ struct reflector *reflector_new(const struct reflector_opts *o)
     struct reflector *r = xnew(struct reflector);
     struct buf b = BUF_INIT(LIMIT_HTTP_URL);
 
-    add_parameter(&b, "labelSelector", o->label_selector);
-    add_parameter(&b, "fieldSelector", o->field_selector);
+    kube_query_add(&b, "labelSelector", o->label_selector);
+    kube_query_add(&b, "fieldSelector", o->field_selector);
     r->o = *o;
     r->selectors = buf_steal(&b, NULL);
     r->timer = timer_new(kube_client_loop(o->client), step, r);
@@ -82,6 +79,7 @@ void reflector_free(struct reflector *r)
         r->listing->r = NULL;
     map_free(r->seen);
     free(r->token);
+    free(r->list_rv);
     free(r->rv);
     free(r->selectors);
     free(r);
@@ -119,14 +117,47 @@ static void again(struct reflector *r, const struct kube_status *why)
     }
 }
 
+/* ---- revisions ---- */
+static uint64_t number_of(const char *rv)
+{
+    uint64_t n = 0;
+
+    if (rv)
+        str_u64(str_of(rv), &n);
+    return n;
+}
+
+static void set_rv(struct reflector *r, const char *rv)
+{
+    if (r->rv && streq(rv, r->rv))
+        return;
+    free(r->rv);
+    r->rv = xstrdup(rv);
+    r->newest = number_of(rv);
+}
+
+static void lose_rv(struct reflector *r)
+{
+    free(r->rv);
+    r->rv = NULL;
+}
+
 /* ---- objects ---- */
-void reflector_put(struct reflector *r, const struct kobj *o)
+static void put(struct reflector *r, const struct kobj *o)
 {
     _cleanup_kobj_ const struct kobj *before =
         kobj_ref(cache_get(r->o.cache, kobj_namespace(o), kobj_name(o)));
+    enum cache_change change = r->astray ? cache_replace(r->o.cache, o) : cache_put(r->o.cache, o);
 
-    if (cache_put(r->o.cache, o) != CACHE_NONE)
+    if (change != CACHE_NONE)
         r->o.on_change(r->o.ctx, before, o);
+}
+
+void reflector_learn(struct reflector *r, const struct kobj *o)
+{
+    /* What is not newer than the watch's place has been there, and may be gone again. */
+    if (!r->astray && !(r->rv && kobj_rv(o) && kobj_rv(o) <= r->newest))
+        put(r, o);
 }
 
 static void drop(struct reflector *r, const char *ns, const char *name, const char *uid,
@@ -167,20 +198,19 @@ static int collect_unseen(void *ctx, const struct kobj *o)
     struct sweep *s = ctx;
     _cleanup_free_ char *key = kobj_key(o);
 
-    if (!map_has(s->r->seen, key) && kobj_rv(o) <= s->rv)
+    if (!map_has(s->r->seen, key) && (s->r->astray || kobj_rv(o) <= s->rv))
         vec_push(&s->gone, kobj_ref(o));
     return 0;
 }
 
 static void remove_unseen(struct reflector *r)
 {
-    struct sweep s = {.r = r};
+    struct sweep s = {.r = r, .rv = number_of(r->list_rv)};
 
-    str_u64(str_of(r->rv), &s.rv);
     cache_each(r->o.cache, collect_unseen, &s);
     for (size_t i = 0; i < s.gone.n; i++) {
         const struct kobj *o = s.gone.p[i];
-        drop(r, kobj_namespace(o), kobj_name(o), kobj_uid(o), s.rv);
+        drop(r, kobj_namespace(o), kobj_name(o), kobj_uid(o), r->astray ? 0 : s.rv);
         kobj_unref(o);
     }
     vec_done(&s.gone);
@@ -192,14 +222,16 @@ static void list_reset(struct reflector *r)
     r->seen = NULL;
     free(r->token);
     r->token = NULL;
+    free(r->list_rv);
+    r->list_rv = NULL;
 }
 
-static void list_complete(struct reflector *r, const char *rv)
+static void list_complete(struct reflector *r)
 {
-    free(r->rv);
-    r->rv = xstrdup(rv);
+    set_rv(r, r->list_rv);
     remove_unseen(r);
     list_reset(r);
+    r->whole = r->astray = false;
     recovered(r);
     timer_start(r->timer, 0);
     if (!r->synced) {
@@ -208,26 +240,37 @@ static void list_complete(struct reflector *r, const char *rv)
     }
 }
 
+static void list_begins(struct reflector *r, const char *rv)
+{
+    r->list_rv = xstrdup(rv ? rv : "0");
+    if (number_of(r->list_rv) < r->newest) {
+        r->astray = true;
+        cache_forget_deletions(r->o.cache);
+    }
+    r->newest = number_of(r->list_rv);
+}
+
 static void take_page(struct reflector *r, const yyjson_val *list)
 {
     const char *token = jget_str(list, "metadata", "continue");
-    const char *rv = jget_str(list, "metadata", "resourceVersion");
     yyjson_val *item;
     size_t i, max;
 
+    if (!r->list_rv)
+        list_begins(r, jget_str(list, "metadata", "resourceVersion"));
     yyjson_arr_foreach(jget(list, "items"), i, max, item)
     {
         _cleanup_kobj_ const struct kobj *o = item_object(r, item);
         _cleanup_free_ char *key = kobj_key(o);
         map_set(r->seen, key, r);
-        reflector_put(r, o);
+        put(r, o);
     }
     free(r->token);
     r->token = token && *token ? xstrdup(token) : NULL;
     if (r->token)
         timer_start(r->timer, 0);
     else
-        list_complete(r, rv ? rv : "0");
+        list_complete(r);
 }
 
 static void on_list(void *ctx, const struct kube_status *st, struct str body)
@@ -242,11 +285,20 @@ static void on_list(void *ctx, const struct kube_status *st, struct str body)
     r->listing = NULL;
     _cleanup_jdoc_ yyjson_doc *d = bad.err.code == 0 ? json_parse(body.p, body.n, &bad.err) : NULL;
     if (!d) {
-        list_reset(r); /* an expired continue token too: from the first page again */
+        r->whole = r->token && bad.code == 410; /* pages go faster than they are fetched */
+        list_reset(r);                          /* from the beginning again */
         again(r, &bad);
         return;
     }
     take_page(r, yyjson_doc_get_root(d));
+}
+
+/* Pages spare a network and a server far away; in process they only let the list grow old. */
+static int page_size(const struct reflector *r)
+{
+    if (r->whole)
+        return 0;
+    return r->o.page ? r->o.page : kube_client_is_local(r->o.client) ? 0 : PAGE;
 }
 
 static void list_page(struct reflector *r)
@@ -255,8 +307,8 @@ static void list_page(struct reflector *r)
 
     if (!r->seen)
         r->seen = map_new(NULL);
-    buf_addf(&q, "limit=%d%s", PAGE, r->selectors);
-    add_parameter(&q, "continue", r->token);
+    buf_addf(&q, "limit=%d%s", page_size(r), r->selectors);
+    kube_query_add(&q, "continue", r->token);
     r->listing = xnew(struct listing);
     r->listing->r = r;
     kube_do(r->o.client,
@@ -265,26 +317,30 @@ static void list_page(struct reflector *r)
 }
 
 /* ---- watch ---- */
-static void set_rv(struct reflector *r, const struct kobj *o)
-{
-    const char *rv = jget_str(kobj_root(o), "metadata", "resourceVersion");
-
-    if (!rv || streq(rv, r->rv))
-        return;
-    free(r->rv);
-    r->rv = xstrdup(rv);
-}
-
 static void on_event(void *ctx, const char *type, const struct kobj *o)
 {
     struct reflector *r = ctx;
+    const char *rv = jget_str(kobj_root(o), "metadata", "resourceVersion");
 
-    set_rv(r, o);
+    if (rv)
+        set_rv(r, rv);
+    r->refusals = 0;
     recovered(r);
     if (streq(type, "DELETED"))
         drop(r, kobj_namespace(o), kobj_name(o), kobj_uid(o), kobj_rv(o));
     else if (streq(type, "ADDED") || streq(type, "MODIFIED"))
-        reflector_put(r, o);
+        put(r, o);
+}
+
+/* Whether watching from the same revision again is of no use: it is too old, the server does not
+ * know it, or an event could not be read. */
+static bool must_list(struct reflector *r, const struct kube_status *st)
+{
+    if (st->code == 0)
+        return st->err.code == -EPROTO || st->err.code == -E2BIG;
+    if (st->code < 400 || st->code == 429)
+        return false;
+    return st->code < 500 || ++r->refusals >= REFUSALS;
 }
 
 static void on_end(void *ctx, const struct kube_status *st)
@@ -294,31 +350,46 @@ static void on_end(void *ctx, const struct kube_status *st)
     r->watch = NULL;
     if (loop_now_ns(kube_client_loop(r->o.client)) - r->watch_since >= HEALTHY_NS)
         recovered(r);
-    if (st->code == 410) {
-        free(r->rv);
-        r->rv = NULL;
-        again(r, NULL);
-        return;
-    }
-    again(r, st->err.code ? st : NULL);
+    if (must_list(r, st))
+        lose_rv(r);
+    again(r, st->err.code && st->code != 410 ? st : NULL);
+}
+
+static uint64_t watch_ms(const struct reflector *r)
+{
+    uint64_t ms = r->o.watch_ms ? (uint64_t)r->o.watch_ms : WATCH_MS;
+
+    return ms + rand_fast() % ms;
 }
 
 static void watch(struct reflector *r)
 {
     static const struct kube_watch_events events = {on_event, on_end};
+    uint64_t ms = watch_ms(r);
     _cleanup_free_ char *q =
         xasprintf("resourceVersion=%s&allowWatchBookmarks=true&timeoutSeconds=%d%s", r->rv,
-                  (int)(WATCH_SECONDS + rand_fast() % WATCH_SECONDS), r->selectors);
+                  (int)((ms + 999) / 1000), r->selectors);
 
     r->watch_since = loop_now_ns(kube_client_loop(r->o.client));
+    timer_start(r->timer, ms + (r->o.grace_ms ? (uint64_t)r->o.grace_ms : GRACE_MS));
     r->watch = kube_watch_start(r->o.client, r->o.res, NULL, q, &events, r);
+}
+
+/* The server has not ended the watch at its time: nothing more will come this way. */
+static void overdue(struct reflector *r)
+{
+    kube_watch_stop(r->watch);
+    r->watch = NULL;
+    again(r, NULL);
 }
 
 static void step(void *ctx)
 {
     struct reflector *r = ctx;
 
-    if (r->rv)
+    if (r->watch)
+        overdue(r);
+    else if (r->rv)
         watch(r);
     else
         list_page(r);

@@ -25,6 +25,7 @@ struct transport_ops {
 };
 struct kube_transport {
     const struct transport_ops *ops;
+    bool local; /* answers do not cross a network */
 };
 
 #endif

@@ -297,7 +297,7 @@ struct kube_transport *kube_transport_inproc_as(struct loop *l, struct loop *ser
     static const struct transport_ops ops = {call, cancel, transport_free};
     struct inproc *t = xnew(struct inproc);
 
-    *t = (struct inproc){.base.ops = &ops,
+    *t = (struct inproc){.base = {.ops = &ops, .local = true},
                          .client_loop = l,
                          .server_loop = server_loop,
                          .handler = handler,

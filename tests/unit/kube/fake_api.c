@@ -16,6 +16,13 @@ struct change {
     char *collection, *line;
 };
 
+/* What the pages of one list show. */
+struct snapshot {
+    uint64_t rv;
+    char *collection;
+    VEC(const struct kobj *) items; /* by key */
+};
+
 struct watcher {
     struct list node;
     struct fake_api *f;
@@ -27,6 +34,8 @@ struct fake_api {
     struct map *objects; /* kobj */
     uint64_t rv, oldest;
     VEC(struct change) history;
+    VEC(struct snapshot *) snapshots;
+    bool keeps_snapshots;
     struct list watchers;
     VEC(char *) journal;
     int (*refuse)(void *ctx, struct str method, struct str path, const char **reason);
@@ -53,8 +62,20 @@ struct fake_api *fake_api_new(void)
     return f;
 }
 
+static void snapshot_free(struct snapshot *s)
+{
+    for (size_t i = 0; i < s->items.n; i++)
+        kobj_unref(s->items.p[i]);
+    vec_done(&s->items);
+    free(s->collection);
+    free(s);
+}
+
 static void drop_history(struct fake_api *f)
 {
+    for (size_t i = 0; i < f->snapshots.n; i++)
+        snapshot_free(f->snapshots.p[i]);
+    vec_done(&f->snapshots);
     for (size_t i = 0; i < f->history.n; i++) {
         free(f->history.p[i].collection);
         free(f->history.p[i].line);
@@ -103,6 +124,42 @@ void fake_api_refuse(struct fake_api *f,
 void fake_api_compact(struct fake_api *f)
 {
     f->rv++;
+    drop_history(f);
+    fake_api_cut_watches(f);
+}
+
+void fake_api_keep_snapshots(struct fake_api *f)
+{
+    f->keeps_snapshots = true;
+}
+
+static const struct kobj *with_version(const struct kobj *o, uint64_t v)
+{
+    struct kmut *m = kmut_from(o);
+    char rv[32];
+
+    snprintf(rv, sizeof(rv), "%" PRIu64, v);
+    jm_set_str(KM(m), rv, "metadata", "resourceVersion");
+    const struct kobj *fresh = kmut_freeze(m);
+    kmut_free(m);
+    return fresh;
+}
+
+void fake_api_set_version(struct fake_api *f, uint64_t rv)
+{
+    const struct kobj *o;
+    VEC(char *) ids = {0};
+    const char *id;
+
+    for (size_t it = 0; map_next(f->objects, &it, &id, &o);)
+        vec_push(&ids, xstrdup(id));
+    for (size_t i = 0; i < ids.n; i++) {
+        o = with_version(map_get(f->objects, ids.p[i]), ++rv);
+        map_set(f->objects, ids.p[i], (void *)(uintptr_t)o);
+        free(ids.p[i]);
+    }
+    vec_done(&ids);
+    f->rv = rv;
     drop_history(f);
     fake_api_cut_watches(f);
 }
@@ -176,13 +233,8 @@ static const struct kobj *store(struct fake_api *f, const char *collection, stru
 static void erase(struct fake_api *f, const char *collection, const char *id)
 {
     _cleanup_kobj_ const struct kobj *o = map_take(f->objects, id);
-    struct kmut *m = kmut_from(o);
-    char rv[32];
+    _cleanup_kobj_ const struct kobj *last = with_version(o, ++f->rv);
 
-    snprintf(rv, sizeof(rv), "%" PRIu64, ++f->rv);
-    jm_set_str(KM(m), rv, "metadata", "resourceVersion");
-    _cleanup_kobj_ const struct kobj *last = kmut_freeze(m);
-    kmut_free(m);
     publish(f, collection, "DELETED", last);
 }
 
@@ -298,7 +350,7 @@ static void start_watch(struct fake_api *f, const struct target *t, struct http_
 
     if (from)
         str_u64(str_of(from), &rv);
-    if (rv < f->oldest) {
+    if (rv < f->oldest || rv > f->rv) {
         fail(x, 410, "Expired");
         return;
     }
@@ -314,36 +366,90 @@ static void start_watch(struct fake_api *f, const struct target *t, struct http_
     }
 }
 
+static int by_key(const void *a, const void *b)
+{
+    const struct kobj *x = *(const struct kobj *const *)a, *y = *(const struct kobj *const *)b;
+    _cleanup_free_ char *k = kobj_key(x), *l = kobj_key(y);
+
+    return strcmp(k, l);
+}
+
+static struct snapshot *take_snapshot(struct fake_api *f, const char *collection)
+{
+    struct snapshot *s = xnew(struct snapshot);
+    size_t n = strlen(collection);
+    const struct kobj *o;
+    const char *id;
+
+    s->rv = f->rv;
+    s->collection = xstrdup(collection);
+    for (size_t it = 0; map_next(f->objects, &it, &id, &o);) {
+        if (strncmp(id, collection, n) == 0 && id[n] == '|')
+            vec_push(&s->items, kobj_ref(o));
+    }
+    if (s->items.n)
+        qsort(s->items.p, s->items.n, sizeof(*s->items.p), by_key);
+    return s;
+}
+
+static struct snapshot *find_snapshot(const struct fake_api *f, const char *collection, uint64_t rv)
+{
+    for (size_t i = 0; i < f->snapshots.n; i++) {
+        struct snapshot *s = f->snapshots.p[i];
+        if (s->rv == rv && streq(s->collection, collection))
+            return s;
+    }
+    return NULL;
+}
+
+/* Items behind `after`; the token of what follows them, "" at the end. */
+static void add_items(struct buf *b, const struct snapshot *s, const char *after, int64_t max,
+                      char *more, size_t size)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < s->items.n; i++) {
+        _cleanup_free_ char *key = kobj_key(s->items.p[i]);
+        if (strcmp(key, after) <= 0)
+            continue;
+        _cleanup_free_ char *text = json_text(kobj_root(s->items.p[i]), NULL);
+        buf_addf(b, "%s%s", n ? "," : "", text);
+        if (++n == max && i + 1 < s->items.n) {
+            snprintf(more, size, "%" PRIu64 ":%s", s->rv, key);
+            return;
+        }
+    }
+}
+
 static void list(struct fake_api *f, const struct target *t, struct http_exchange *x)
 {
     _cleanup_free_ char *limit = http_query_get(http_query(x), "limit");
     _cleanup_free_ char *token = http_query_get(http_query(x), "continue");
     _cleanup_buf_ struct buf b = BUF_INIT(1 << 24);
-    int64_t max = INT64_MAX, skip = 0, at = 0;
-    const char *id;
-    const struct kobj *o;
-    char more[32] = "";
+    const char *after = token ? strchr(token, ':') + 1 : "";
+    struct snapshot *s = NULL;
+    char more[300] = "";
+    int64_t max = 0;
 
     if (limit)
         str_i64(str_of(limit), &max);
-    if (token)
-        str_i64(str_of(token), &skip);
-    buf_addz(&b, "{\"items\":[");
-    for (size_t it = 0; map_next(f->objects, &it, &id, &o);) {
-        size_t n = strlen(t->collection);
-        if (strncmp(id, t->collection, n) != 0 || id[n] != '|')
-            continue;
-        if (at++ < skip)
-            continue;
-        if (at - skip > max) {
-            snprintf(more, sizeof(more), "%" PRId64, skip + max);
-            break;
+    if (token && f->keeps_snapshots) {
+        s = find_snapshot(f, t->collection, strtoull(token, NULL, 10));
+        if (!s) {
+            fail(x, 410, "Expired");
+            return;
         }
-        _cleanup_free_ char *text = json_text(kobj_root(o), NULL);
-        buf_addf(&b, "%s%s", at - skip > 1 ? "," : "", text);
     }
-    buf_addf(&b, "],\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\",\"continue\":\"%s\"}}", f->rv,
+    bool fresh = !s && !find_snapshot(f, t->collection, f->rv);
+    s = s ? s : fresh ? take_snapshot(f, t->collection) : find_snapshot(f, t->collection, f->rv);
+    buf_addz(&b, "{\"items\":[");
+    add_items(&b, s, after, max, more, sizeof(more));
+    buf_addf(&b, "],\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\",\"continue\":\"%s\"}}", s->rv,
              more);
+    if (fresh && f->keeps_snapshots)
+        vec_push(&f->snapshots, s);
+    else if (fresh)
+        snapshot_free(s);
     http_reply(x, 200, "application/json", b.p, b.n);
 }
 

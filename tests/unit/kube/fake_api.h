@@ -25,7 +25,12 @@ void fake_api_delete(struct fake_api *f, const struct kube_resource *r, const ch
 const struct kobj *fake_api_get(struct fake_api *f, const struct kube_resource *r, const char *ns,
                                 const char *name); /* borrowed, NULL when absent */
 size_t fake_api_count(struct fake_api *f, const struct kube_resource *r);
-/* Forgets the history and ends all watches: who resumes gets 410. */
+/* The pages of a list are of one version; otherwise each shows what is there when it is asked. */
+void fake_api_keep_snapshots(struct fake_api *f);
+/* Versions go on from rv, those of the objects there are too: a server restored from a copy,
+ * without its history. */
+void fake_api_set_version(struct fake_api *f, uint64_t rv);
+/* Forgets the history (and snapshots) and ends all watches: who resumes gets 410. */
 void fake_api_compact(struct fake_api *f);
 void fake_api_cut_watches(struct fake_api *f);
 size_t fake_api_watches(const struct fake_api *f);
