@@ -149,9 +149,6 @@ void meta_now(char ret[static 32]);
 int admit_mutate(struct write *w, bool *ret_ran, struct api_status *st);
 int admit_validate(struct write *w, struct api_status *st);
 
-/* "GROUP/PLURAL" of the merge keys of built-in kinds; see patch.h. ctx is the kind. */
-const char *merge_key_of(void *ctx, const char *path);
-
 /* ---- selection ---- */
 /* True if the object passes the request's selectors. Field paths are checked by select_check first.
  */

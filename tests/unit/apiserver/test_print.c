@@ -142,40 +142,12 @@ static void test_cells_of_odd_objects(void **state)
     kinds_free(ks);
 }
 
-static void test_merge_keys(void **state)
-{
-    static const struct {
-        const char *path, *key;
-    } rows[] = {
-        {"spec.containers", "name"},
-        {"spec.template.spec.containers.ports", "containerPort"},
-        {"spec.template.spec.containers.env", "name"},
-        {"spec.template.spec.volumes", "name"},
-        {"spec.ports", "port"},
-        {"status.conditions", "type"},
-        {"metadata.finalizers", ""},
-        {"metadata.ownerReferences", "uid"},
-        {"secrets", "name"},
-        {"spec.containers.args", NULL},
-        {"spec.tolerations", NULL},
-        {"subsets.ports", NULL},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        const char *key = merge_key_of(NULL, rows[i].path);
-
-        if (!streq(key, rows[i].key))
-            fail_msg("%s: %s", rows[i].path, key ? key : "atomic");
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ages),
         cmocka_unit_test(test_cells),
         cmocka_unit_test(test_cells_of_odd_objects),
-        cmocka_unit_test(test_merge_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,14 +72,32 @@ static void test_every_cut(void **state)
     }
 }
 
+static const char *api_of(const char *kind)
+{
+    static const char *const others[][2] = {
+        {"CustomResourceDefinition", "apiextensions.k8s.io/v1"},
+        {"Scale", "autoscaling/v1"},
+        {"Lease", "coordination.k8s.io/v1"},
+        {"Deployment", "apps/v1"},
+        {"EndpointSlice", "discovery.k8s.io/v1"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (streq(kind, others[i][0]))
+            return others[i][1];
+    return "v1";
+}
+
 /* A body of kind with these bytes as its object. */
 static yyjson_doc *decode(const char *kind, const char *raw, size_t n, struct err *e)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(4096);
 
     buf_add(&b, "k8s", 4);
-    buf_addf(&b, "\n%c\n\x02v1\x12%c%s\x12%c", (int)(6 + strlen(kind)), (int)strlen(kind), kind,
-             (int)n);
+    const char *api = api_of(kind);
+
+    buf_addf(&b, "\n%c\n%c%s\x12%c%s\x12%c", (int)(4 + strlen(api) + strlen(kind)),
+             (int)strlen(api), api, (int)strlen(kind), kind, (int)n);
     buf_add(&b, raw, n);
     return protobuf_decode(b.p, b.n, e);
 }
@@ -107,6 +125,118 @@ static void test_values(void **state)
         {"ConfigMap", "\x20\0", 2, "\"immutable\":false}"},
         {"Pod", "\x12\x0d\n\x0b\n\x01v\x12\x06\x12\x04\n\0\x12\0", 15,
          "\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}}"},
+        /* what the tables of today have and those of yesterday had not */
+        {"CustomResourceDefinition",
+         "\x12"
+         "\x26"
+         "\x3a"
+         "\x24"
+         "\x22"
+         "\x22"
+         "\x0a"
+         "\x20"
+         "\xf2"
+         "\x01"
+         "\x02"
+         "\x08"
+         "\x01"
+         "\x42"
+         "\x03"
+         "\x0a"
+         "\x01"
+         "\x35"
+         "\x49"
+         "\x00"
+         "\x00"
+         "\x00"
+         "\x00"
+         "\x00"
+         "\x00"
+         "\x00"
+         "\x40"
+         "\xc2"
+         "\x01"
+         "\x0a"
+         "\x0a"
+         "\x08"
+         "\x2a"
+         "\x06"
+         "\x73"
+         "\x74"
+         "\x72"
+         "\x69"
+         "\x6e"
+         "\x67"
+         "",
+         40,
+         "\"spec\":{\"versions\":[{\"schema\":{\"openAPIV3Schema\":{\"additionalProperties\":true,"
+         "\"default\":5,\"maximum\":2.0,\"items\":{\"type\":\"string\"}}}}]}}"},
+        {"Node",
+         "\x12"
+         "\x04"
+         "\x1a"
+         "\x02"
+         "\x69"
+         "\x64"
+         "\x1a"
+         "\x04"
+         "\x1a"
+         "\x02"
+         "\x75"
+         "\x70"
+         "",
+         12, "\"spec\":{\"providerID\":\"id\"},\"status\":{\"phase\":\"up\"}}"},
+        {"Scale",
+         "\x12"
+         "\x02"
+         "\x08"
+         "\x03"
+         "",
+         4, "\"spec\":{\"replicas\":3}}"},
+        {"Event",
+         "\x5a"
+         "\x02"
+         "\x08"
+         "\x03"
+         "",
+         4, "\"series\":{\"count\":3}}"},
+        {"Lease",
+         "\x12"
+         "\x04"
+         "\x32"
+         "\x02"
+         "\x73"
+         "\x31"
+         "",
+         6, "\"spec\":{\"strategy\":\"s1\"}}"},
+        {"Deployment",
+         "\x1a"
+         "\x02"
+         "\x08"
+         "\x03"
+         "",
+         4, "\"status\":{\"observedGeneration\":3}}"},
+        {"Service",
+         "\x12"
+         "\x07"
+         "\x72"
+         "\x05"
+         "\x0a"
+         "\x03"
+         "\x08"
+         "\x90"
+         "\x4e"
+         "",
+         9, "\"spec\":{\"sessionAffinityConfig\":{\"clientIP\":{\"timeoutSeconds\":10000}}}}"},
+        {"EndpointSlice",
+         "\x22"
+         "\x04"
+         "\x49"
+         "\x50"
+         "\x76"
+         "\x34"
+         "",
+         6, "\"addressType\":\"IPv4\"}"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -129,7 +259,7 @@ static void test_refused(void **state)
         size_t n;
         int code;
     } rows[] = {
-        {"Node", "", 0, -ENOTSUP},
+        {"Widget", "", 0, -ENOTSUP},
         {"ConfigMap", "\x78\x01", 2, -EINVAL}, /* a field that no table has, set */
         {"ConfigMap", "\x08\x01", 2, -EINVAL}, /* metadata as a number */
         {"ConfigMap", "\n\x7f", 2, -EINVAL},

@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "cluster/apiserver/kinds/builtin.h"
+#include "cluster/apiserver/kinds/kind_types.h"
 #include "cluster/apiserver/core.h"
 #include "cluster/apiserver/kinds/table.h"
 #include "cluster/apiserver/schema/tree.h"
@@ -368,6 +369,7 @@ void crd_life_free(struct crd_life *l)
 }
 
 const struct builtin builtin_crd = {
+    .type = &kt_custom_resource_definition,
     .defaults = crd_defaults,
     .validate = crd_validate,
     .allocate = crd_claim_names,

@@ -1,10 +1,11 @@
 /*
  * OpenAPI as far as clients need it. v3: per group and version, the PATCH operation of each kind
  * with its query parameters (kubectl looks there for fieldValidation before it leaves validation to
- * the server) and the schemas of custom resources (kubectl explain). v2: a document without
- * definitions, so that clients fall back on what they know.
+ * the server) and the schemas of all kinds (kubectl explain): built-in ones from their tables. v2:
+ * a document without definitions, so that clients fall back on what they know.
  */
 #include "cluster/apiserver/core.h"
+#include "cluster/apiserver/types/ktype.h"
 
 #define ROOM (32 * 1024 * 1024)
 
@@ -83,11 +84,28 @@ static void schema_name(struct buf *b, const struct kube_resource *r)
     buf_addf(b, "%s.%s", r->version, r->kind);
 }
 
-static void schema_entry(struct buf *b, const struct api_kind *k)
+static void builtin_schema(struct buf *b, const struct api_kind *k, struct map *seen)
+{
+    _cleanup_buf_ struct buf extra = BUF_INIT(4096);
+
+    buf_addz(&extra, ",\"x-kubernetes-group-version-kind\":[");
+    gvk(&extra, &k->res);
+    buf_addc(&extra, ']');
+    ktype_openapi(b, k->builtin->type, seen, buf_z(&extra));
+}
+
+static void schema_entry(struct buf *b, const struct api_kind *k, struct map *seen)
 {
     _cleanup_free_ char *text = NULL;
     size_t n = 0;
 
+    if (k->builtin) {
+        builtin_schema(b, k, seen);
+        return;
+    }
+    if (map_len(seen))
+        buf_addc(b, ',');
+    map_set(seen, k->res.plural, seen);
     buf_addc(b, '"');
     schema_name(b, &k->res);
     buf_addz(b, "\":");
@@ -104,32 +122,33 @@ static void schema_entry(struct buf *b, const struct api_kind *k)
     buf_addz(b, "]}");
 }
 
+static bool is_in(const struct api_kind *k, const char *group, const char *version)
+{
+    return k->served && streq(k->res.group, group) && streq(k->res.version, version);
+}
+
 static size_t group_version(struct buf *b, const struct kinds *ks, const char *group,
                             const char *version)
 {
+    struct map *seen = map_new(NULL);
     size_t n = 0;
 
     buf_addz(b,
              "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"Nonagon\",\"version\":\"" NONAGON_VERSION
              "\"},\"paths\":{");
-    for (int pass = 0; pass < 2; pass++) {
-        n = 0;
-        if (pass)
-            buf_addz(b, "},\"components\":{\"schemas\":{");
-        for (size_t i = 0; i < kinds_len(ks); i++) {
-            const struct api_kind *k = kinds_at(ks, i);
-
-            if (!k->served || !streq(k->res.group, group) || !streq(k->res.version, version))
-                continue;
-            if (n++)
-                buf_addc(b, ',');
-            if (pass)
-                schema_entry(b, k);
-            else
-                path_entry(b, &k->res);
-        }
+    for (size_t i = 0; i < kinds_len(ks); i++) {
+        if (!is_in(kinds_at(ks, i), group, version))
+            continue;
+        if (n++)
+            buf_addc(b, ',');
+        path_entry(b, &kinds_at(ks, i)->res);
     }
+    buf_addz(b, "},\"components\":{\"schemas\":{");
+    for (size_t i = 0; i < kinds_len(ks); i++)
+        if (is_in(kinds_at(ks, i), group, version))
+            schema_entry(b, kinds_at(ks, i), seen);
     buf_addz(b, "}}}\n");
+    map_free(seen);
     return n;
 }
 

@@ -13,11 +13,14 @@ extern const struct builtin builtin_pod, builtin_service, builtin_deployment, bu
 void pod_spec_defaults(yyjson_mut_doc *d, yyjson_mut_val *spec);
 void pod_spec_validate(const yyjson_mut_val *spec, struct field_path *path,
                        struct field_errors *errs);
-/* 1 … 65535 */
+/* 1 … 65535, or nothing */
 void port_number_validate(const yyjson_mut_val *v, struct field_path *path, const char *key,
-                          bool required, struct field_errors *errs);
-void protocol_validate(const yyjson_mut_val *port, struct field_path *path,
-                       struct field_errors *errs);
+                          struct field_errors *errs);
+
+/* ---- addresses of Services (ip_pool.c) ---- */
+int service_allocate(struct apiserver *a, struct kmut *o, const yyjson_val *old,
+                     struct field_errors *errs);
+void service_release(struct apiserver *a, const yyjson_mut_val *o, const yyjson_val *old);
 
 /* ---- custom resource definitions ---- */
 #define CRD_FINALIZER "customresourcecleanup.apiextensions.k8s.io"

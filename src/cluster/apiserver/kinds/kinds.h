@@ -7,9 +7,9 @@
 #ifndef NONAGON_CLUSTER_APISERVER_KINDS_KINDS_H
 #define NONAGON_CLUSTER_APISERVER_KINDS_KINDS_H
 
+#include "cluster/apiserver/request/status.h"
 #include "cluster/apiserver/schema/jsonpath.h"
 #include "cluster/apiserver/schema/schema.h"
-#include "cluster/apiserver/request/status.h"
 #include "kube/object.h"
 
 struct apiserver;
@@ -23,9 +23,13 @@ struct api_column {
     struct jsonpath *path; /* custom resources */
 };
 
-/* What makes a built-in kind more than a document. Any member may be NULL. */
+struct ktype;
+
+/* What makes a built-in kind more than a document. Any member but the type may be NULL. */
 struct builtin {
-    /* Fills defaults and derived fields. old is NULL on create. */
+    const struct ktype *type; /* its fields: see types/ktype.h */
+    /* Fills what the table cannot: derived fields, and defaults that depend on others. old is NULL
+     * on create. */
     void (*defaults)(struct kmut *o, const yyjson_val *old);
     void (*validate)(const struct kmut *o, const yyjson_val *old, struct field_errors *errs);
     /* Takes what is allocated from a pool (cluster IPs) after validation. */

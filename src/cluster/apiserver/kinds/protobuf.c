@@ -7,12 +7,15 @@
 #include "cluster/apiserver/kinds/protobuf.h"
 
 #include <errno.h>
+#include <math.h>
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "cluster/apiserver/kinds/kind_types.h"
 #include "cluster/apiserver/schema/fields.h"
+#include "cluster/apiserver/types/ktable.h"
 
-#define MAX_DEPTH 32
+#define MAX_DEPTH 100 /* schemas in definitions are messages in messages */
 
 struct reader {
     const uint8_t *p, *end;
@@ -150,39 +153,62 @@ static yyjson_mut_val *bytes(struct decode *c, const struct reader *r)
     return yyjson_mut_strncpy(c->d, buf_z(&b), b.n);
 }
 
-static int map_entry(struct decode *c, struct reader r, enum pb_type type, yyjson_mut_val *map)
+/* Anything, as the JSON text in the one field of its message. */
+static int raw_json(struct decode *c, struct reader r, yyjson_mut_val **ret)
 {
-    yyjson_mut_val *key = NULL, *value = NULL;
+    _cleanup_jdoc_ yyjson_doc *d = NULL;
     struct item it;
     int n;
 
+    *ret = NULL;
     while ((n = next(&r, &it)) > 0) {
-        if (it.wire != 2)
+        if (it.number != 1 || it.wire != 2)
+            continue;
+        yyjson_doc_free(d);
+        d = json_parse((const char *)it.data.p, left(&it.data), NULL);
+        if (!d)
             return -EINVAL;
-        if (it.number == 1)
-            key = string(c, &it.data);
-        else if (it.number == 2 && type == PB_QUANTITY_MAP)
-            n = quantity(c, it.data, &value);
-        else if (it.number == 2)
-            value = type == PB_BYTES_MAP ? bytes(c, &it.data) : string(c, &it.data);
-        if (n < 0)
-            return n;
     }
-    if (n < 0 || !key)
-        return -EINVAL;
-    if (!value)
-        value = yyjson_mut_str(c->d, type == PB_QUANTITY_MAP ? "0" : "");
-    yyjson_mut_obj_put(map, key, value);
-    return 0;
+    if (d)
+        *ret = yyjson_val_mut_copy(c->d, yyjson_doc_get_root(d));
+    return n;
 }
 
 /* ---- messages by their tables ---- */
-static int message(struct decode *c, struct reader r, const struct pb_message *m,
-                   yyjson_mut_val *out);
+static int message(struct decode *c, struct reader r, const struct ktype *t, yyjson_mut_val *out);
 
-static const struct pb_field *field_of(const struct pb_message *m, uint32_t number)
+/* JSONSchemaPropsOrBool, …OrArray, …OrStringArray: whichever of the two is set. */
+static int schema_or(struct decode *c, const struct kfield *f, struct reader r,
+                     yyjson_mut_val **ret)
 {
-    for (const struct pb_field *f = m->fields; f->number; f++)
+    uint32_t schema = f->base == K_SCHEMA_OR_BOOL ? 2 : 1;
+    struct item it;
+    int n;
+
+    *ret = f->base == K_SCHEMA_OR_BOOL ? yyjson_mut_bool(c->d, false) : yyjson_mut_arr(c->d);
+    while ((n = next(&r, &it)) > 0) {
+        yyjson_mut_val *one = NULL;
+        int e = 0;
+
+        if (f->base == K_SCHEMA_OR_BOOL && it.number == 1 && it.wire == 0)
+            *ret = yyjson_mut_is_obj(*ret) ? *ret : yyjson_mut_bool(c->d, it.value != 0);
+        else if (it.wire == 2 && it.number == schema)
+            e = message(c, it.data, f->of, *ret = yyjson_mut_obj(c->d));
+        else if (it.wire == 2 && it.number == 2 && f->base == K_SCHEMA_OR_LIST)
+            e = message(c, it.data, f->of, one = yyjson_mut_obj(c->d));
+        else if (it.wire == 2 && it.number == 2)
+            e = (one = string(c, &it.data)) ? 0 : -EINVAL;
+        if (e < 0)
+            return e;
+        if (one && yyjson_mut_is_arr(*ret))
+            yyjson_mut_arr_append(*ret, one);
+    }
+    return n;
+}
+
+static const struct kfield *field_of(const struct ktype *t, uint32_t number)
+{
+    for (const struct kfield *f = t->fields; f->name; f++)
         if (f->number == number)
             return f;
     return NULL;
@@ -193,69 +219,131 @@ static bool is_zero(const struct item *it)
     return it->wire == 0 ? it->value == 0 : it->data.p == it->data.end;
 }
 
-static bool wire_fits(const struct pb_field *f, const struct item *it)
+static bool wire_fits(const struct kfield *f, const struct item *it)
 {
-    return it->wire == (f->type == PB_INT || f->type == PB_BOOL ? 0u : 2u);
+    if (f->shape == K_MAP || f->shape == K_MAP_OF_LISTS)
+        return it->wire == 2;
+    if (f->base == K_DOUBLE)
+        return it->wire == 1;
+    return it->wire == (f->base == K_INT32 || f->base == K_INT64 || f->base == K_BOOL ? 0u : 2u);
 }
 
-static int value_of(struct decode *c, const struct pb_field *f, const struct item *it,
+static yyjson_mut_val *number(struct decode *c, const struct kfield *f, const struct item *it)
+{
+    double d;
+
+    if (f->base == K_BOOL)
+        return yyjson_mut_bool(c->d, it->value != 0);
+    if (f->base == K_INT32)
+        return yyjson_mut_sint(c->d, (int32_t)it->value);
+    if (f->base == K_INT64)
+        return yyjson_mut_sint(c->d, (int64_t)it->value);
+    memcpy(&d, it->data.p, sizeof(d)); /* little-endian, as the machine */
+    return isfinite(d) ? yyjson_mut_real(c->d, d) : NULL;
+}
+
+static int value_of(struct decode *c, const struct kfield *f, const struct item *it,
                     yyjson_mut_val **ret)
 {
-    switch (f->type) {
-    case PB_STR:
+    switch (f->base) {
+    case K_STR:
         *ret = string(c, &it->data);
         return *ret ? 0 : -EINVAL;
-    case PB_BYTES:
+    case K_BYTES:
         *ret = bytes(c, &it->data);
         return 0;
-    case PB_INT:
-        *ret = yyjson_mut_sint(c->d, (int64_t)it->value);
-        return 0;
-    case PB_BOOL:
-        *ret = yyjson_mut_bool(c->d, it->value != 0);
-        return 0;
-    case PB_TIME:
-    case PB_MICRO_TIME:
-        return time_of(c, it->data, f->type == PB_MICRO_TIME, ret);
-    case PB_QUANTITY:
+    case K_INT32:
+    case K_INT64:
+    case K_BOOL:
+    case K_DOUBLE:
+        *ret = number(c, f, it);
+        return *ret ? 0 : -EINVAL;
+    case K_TIME:
+    case K_MICRO_TIME:
+        return time_of(c, it->data, f->base == K_MICRO_TIME, ret);
+    case K_QUANTITY:
         return quantity(c, it->data, ret);
-    case PB_INT_OR_STR:
+    case K_INT_OR_STR:
         return int_or_string(c, it->data, ret);
+    case K_JSON:
+        return raw_json(c, it->data, ret);
+    case K_SCHEMA_OR_BOOL:
+    case K_SCHEMA_OR_LIST:
+    case K_SCHEMA_OR_STRS:
+        return schema_or(c, f, it->data, ret);
     default:
         *ret = yyjson_mut_obj(c->d);
-        return message(c, it->data, f->msg, *ret);
+        return message(c, it->data, f->of, *ret);
     }
 }
 
-static bool is_map(const struct pb_field *f)
+/* The message {1: repeated string} that a list is as the value of a map. */
+static int string_list(struct decode *c, struct reader r, yyjson_mut_val **ret)
 {
-    return f->type == PB_STR_MAP || f->type == PB_BYTES_MAP || f->type == PB_QUANTITY_MAP;
+    struct item it;
+    int n;
+
+    *ret = yyjson_mut_arr(c->d);
+    while ((n = next(&r, &it)) > 0) {
+        yyjson_mut_val *s = it.number == 1 && it.wire == 2 ? string(c, &it.data) : NULL;
+
+        if (!s)
+            return -EINVAL;
+        yyjson_mut_arr_append(*ret, s);
+    }
+    return n;
 }
 
-static int put(struct decode *c, const struct pb_field *f, const struct item *it,
-               yyjson_mut_val *out)
+static int map_entry(struct decode *c, struct reader r, const struct kfield *f, yyjson_mut_val *map)
+{
+    yyjson_mut_val *key = NULL, *value = NULL;
+    struct item it;
+    int n, e = 0;
+
+    while ((n = next(&r, &it)) > 0) {
+        if (it.wire != 2)
+            return -EINVAL;
+        if (it.number == 1)
+            key = string(c, &it.data);
+        else if (it.number == 2 && f->shape == K_MAP_OF_LISTS)
+            e = string_list(c, it.data, &value);
+        else if (it.number == 2)
+            e = value_of(c, f, &it, &value);
+        if (e < 0)
+            return e;
+    }
+    if (n < 0 || !key)
+        return -EINVAL;
+    if (!value && f->base == K_OBJ)
+        value = yyjson_mut_obj(c->d);
+    if (!value)
+        value = yyjson_mut_str(c->d, f->base == K_QUANTITY ? "0" : "");
+    yyjson_mut_obj_put(map, key, value);
+    return 0;
+}
+
+static int put(struct decode *c, const struct kfield *f, const struct item *it, yyjson_mut_val *out)
 {
     yyjson_mut_val *v = NULL;
 
-    if (is_map(f))
-        return map_entry(c, it->data, f->type, jm_obj(c->d, out, f->name));
-    if (f->type == PB_INLINE)
-        return message(c, it->data, f->msg, out);
-    if (!(f->flags & (PB_LIST | PB_KEEP)) && is_zero(it))
+    if (f->shape == K_MAP || f->shape == K_MAP_OF_LISTS)
+        return map_entry(c, it->data, f, jm_obj(c->d, out, f->name));
+    if (f->base == K_INLINE)
+        return message(c, it->data, f->of, out);
+    if (f->shape == K_ONE && !f->ptr && is_zero(it))
         return 0;
     int r = value_of(c, f, it, &v);
 
     if (r < 0 || !v)
         return r;
-    if (f->flags & PB_LIST)
+    if (f->shape == K_LIST)
         yyjson_mut_arr_append(jm_arr(c->d, out, f->name), v);
-    else if ((f->flags & PB_KEEP) || !yyjson_mut_is_obj(v) || yyjson_mut_obj_size(v))
+    else if (f->ptr || !yyjson_mut_is_obj(v) || yyjson_mut_obj_size(v))
         jm_set(c->d, out, v, f->name);
     return 0;
 }
 
-static int message(struct decode *c, struct reader r, const struct pb_message *m,
-                   yyjson_mut_val *out)
+static int message(struct decode *c, struct reader r, const struct ktype *t, yyjson_mut_val *out)
 {
     struct item it;
     int n;
@@ -263,15 +351,15 @@ static int message(struct decode *c, struct reader r, const struct pb_message *m
     if (c->depth++ >= MAX_DEPTH)
         return err_set(c->e, -EINVAL, "protobuf: messages are nested more than %d deep", MAX_DEPTH);
     while ((n = next(&r, &it)) > 0) {
-        const struct pb_field *f = field_of(m, it.number);
+        const struct kfield *f = field_of(t, it.number);
 
-        if ((!f && is_zero(&it)) || (f && f->type == PB_SKIP))
+        if ((!f && is_zero(&it)) || (f && f->base == K_SKIPPED))
             continue;
         if (!f)
             return err_set(
                 c->e, -ENOTSUP,
                 "protobuf: field %u of %s is not understood here: send the object as JSON",
-                it.number, m->name);
+                it.number, t->name);
         if (!wire_fits(f, &it) || put(c, f, &it, out) < 0) {
             n = -EINVAL;
             break;
@@ -279,7 +367,7 @@ static int message(struct decode *c, struct reader r, const struct pb_message *m
     }
     c->depth--;
     if (n < 0 && c->e && !c->e->code)
-        err_set(c->e, -EINVAL, "protobuf: malformed %s", m->name);
+        err_set(c->e, -EINVAL, "protobuf: malformed %s", t->name);
     return n < 0 ? -EINVAL : 0;
 }
 
@@ -299,9 +387,8 @@ static int envelope(struct reader r, struct reader *ret_type, struct reader *ret
 
 static int type_meta(struct decode *c, struct reader r, yyjson_mut_val *out)
 {
-    static const struct pb_field fields[] = {
-        {1, PB_STR, 0, "apiVersion", NULL}, {2, PB_STR, 0, "kind", NULL}, {0}};
-    static const struct pb_message type = {"TypeMeta", fields};
+    static const struct kfield fields[] = {STR(1, "apiVersion"), STR(2, "kind"), {.name = NULL}};
+    static const struct ktype type = {"TypeMeta", "", fields};
 
     return message(c, r, &type, out);
 }
@@ -324,7 +411,7 @@ yyjson_doc *protobuf_decode(const char *p, size_t n, struct err *e)
     if (type_meta(&c, type, root) < 0)
         return NULL;
     const char *kind = jm_get_str(root, "kind");
-    const struct pb_message *m = pb_kind(kind ? kind : "");
+    const struct ktype *m = kind_type(jm_get_str(root, "apiVersion"), kind);
 
     if (!m) {
         err_set(e, -ENOTSUP, "protobuf: the kind %s is not understood in this encoding: send JSON",

@@ -65,6 +65,17 @@ void cell_age(struct buf *out, const yyjson_val *obj, int64_t now)
     cell_str(out, age);
 }
 
+void cell_map(struct buf *out, const yyjson_val *map)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(64 * 1024);
+    yyjson_val *k, *v;
+    size_t i, n;
+
+    yyjson_obj_foreach((yyjson_val *)(uintptr_t)map, i, n, k, v)
+        buf_addf(&b, "%s%s=%s", i ? "," : "", yyjson_get_str(k), yyjson_get_str(v));
+    cell_or(out, buf_z(&b), "<none>");
+}
+
 static const struct api_column *columns_of(const struct api_kind *k)
 {
     return k->builtin ? k->builtin->columns : k->columns;

@@ -25,9 +25,18 @@ void cell_str(struct buf *out, const char *s);                  /* NULL gives nu
 void cell_or(struct buf *out, const char *s, const char *none); /* none for NULL and "" */
 void cell_age(struct buf *out, const yyjson_val *obj, int64_t now);
 
-extern const struct api_column columns_pod[], columns_service[], columns_deployment[],
-    columns_replicaset[], columns_configmap[], columns_secret[], columns_namespace[],
-    columns_node[], columns_event[], columns_endpoints[], columns_endpointslice[],
-    columns_serviceaccount[], columns_lease[], columns_crd[];
+/* "k=v,k2=v2", "<none>" when empty. */
+void cell_map(struct buf *out, const yyjson_val *map);
+
+#define COLUMN_AGE                                                                                 \
+    {                                                                                              \
+        "Age", "string", "", "Time since creation.", 0, cell_age, NULL                             \
+    }
+#define COLUMN_END                                                                                 \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
+extern const struct api_column columns_crd[];
 
 #endif

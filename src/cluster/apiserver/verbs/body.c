@@ -102,11 +102,6 @@ struct kmut *decode_body(const struct api_request *r, bool optional, struct api_
                  STR_ARG(type));
         return NULL;
     }
-    if (decode == protobuf_decode && streq(r->path.sub, "status")) {
-        api_fail(st, 415, "UnsupportedMediaType",
-                 "the status subresource is not understood in protobuf: send application/json");
-        return NULL;
-    }
     _cleanup_jdoc_ yyjson_doc *doc = decode(body.p, body.n, &e);
 
     if (!doc && e.code == -ENOTSUP) {

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "cluster/apiserver/core.h"
+#include "cluster/apiserver/types/ktype.h"
 #include "cluster/apiserver/verbs/patching.h"
 
 static int fail_type(struct api_status *st, bool strategic)
@@ -43,6 +44,11 @@ static int language(const struct api_request *r, enum patch_language *ret, struc
     return 0;
 }
 
+static const char *merge_key(void *type, const char *path)
+{
+    return ktype_merge_key(type, path);
+}
+
 struct kmut *patched(const struct api_request *r, const yyjson_val *target, struct api_status *st)
 {
     struct str body = http_body(r->x);
@@ -70,7 +76,7 @@ struct kmut *patched(const struct api_request *r, const yyjson_val *target, stru
     else if (lang == LANG_MERGE)
         d = patch_merge(target, p, &e);
     else
-        d = patch_strategic(target, p, merge_key_of, (void *)(uintptr_t)r->kind, &e);
+        d = patch_strategic(target, p, merge_key, (void *)(uintptr_t)r->kind->builtin->type, &e);
     if (!d) {
         if (lang == LANG_JSON && e.code != -EINVAL)
             api_fail(st, 422, "Invalid",

@@ -1,52 +1,20 @@
-/* Deployments and ReplicaSets: defaults of apps/v1, and a selector that matches its own template
- * and never changes. */
+/*
+ * What Deployments and ReplicaSets share: a selector that matches its own template and never
+ * changes, the template itself, and columns.
+ */
 #include "cluster/apiserver/kinds/builtin.h"
+
 #include "cluster/apiserver/kinds/table.h"
+#include "cluster/apiserver/kinds/workload.h"
 #include "cluster/apiserver/schema/tree.h"
 #include "kube/selector.h"
 
-static void template_defaults(struct kmut *o)
+void template_defaults(struct kmut *o)
 {
     yyjson_mut_val *spec = jm_get(o->root, "spec", "template", "spec");
 
     if (yyjson_mut_is_obj(spec))
         pod_spec_defaults(o->d, spec);
-}
-
-static void replicaset_defaults(struct kmut *o, const yyjson_val *old)
-{
-    yyjson_mut_val *spec = yyjson_mut_obj_get(o->root, "spec");
-
-    if (!yyjson_mut_is_obj(spec))
-        return;
-    tree_default_int(o->d, spec, "replicas", 1);
-    template_defaults(o);
-    if (!old)
-        jm_set_int(KM(o), 0, "status", "replicas");
-}
-
-static void deployment_defaults(struct kmut *o, const yyjson_val *old)
-{
-    yyjson_mut_val *spec = yyjson_mut_obj_get(o->root, "spec");
-
-    if (!yyjson_mut_is_obj(spec))
-        return;
-    tree_default_int(o->d, spec, "replicas", 1);
-    tree_default_int(o->d, spec, "revisionHistoryLimit", 10);
-    tree_default_int(o->d, spec, "progressDeadlineSeconds", 600);
-    if (!jm_get_str(spec, "strategy", "type"))
-        jm_set_str(o->d, spec, "RollingUpdate", "strategy", "type");
-    if (streq(jm_get_str(spec, "strategy", "type"), "RollingUpdate")) {
-        yyjson_mut_val *r = jm_obj(o->d, spec, "strategy", "rollingUpdate");
-
-        if (!jm_get(r, "maxUnavailable"))
-            jm_set_str(o->d, r, "25%", "maxUnavailable");
-        if (!jm_get(r, "maxSurge"))
-            jm_set_str(o->d, r, "25%", "maxSurge");
-    }
-    template_defaults(o);
-    if (!jm_get(o->root, "status"))
-        jm_obj(KM(o), "status");
 }
 
 static void check_selector(const struct kmut *o, struct field_errors *errs)
@@ -94,8 +62,7 @@ static void check_template(const yyjson_mut_val *spec, struct field_errors *errs
         field_unsupported(errs, "spec.template.spec.restartPolicy", restart, always);
 }
 
-static void workload_validate(const struct kmut *o, const yyjson_val *old,
-                              struct field_errors *errs)
+void workload_validate(const struct kmut *o, const yyjson_val *old, struct field_errors *errs)
 {
     yyjson_mut_val *spec = yyjson_mut_obj_get(o->root, "spec");
     int64_t replicas = jm_get_int(spec, 0, "replicas");
@@ -116,26 +83,32 @@ static void workload_validate(const struct kmut *o, const yyjson_val *old,
     }
 }
 
-static void deployment_validate(const struct kmut *o, const yyjson_val *old,
-                                struct field_errors *errs)
+static void containers(struct buf *out, const yyjson_val *o, const char *field)
 {
-    static const char *const types[] = {"Recreate", "RollingUpdate", NULL};
-    const char *type = jm_get_str(o->root, "spec", "strategy", "type");
+    _cleanup_buf_ struct buf b = BUF_INIT(64 * 1024);
+    yyjson_val *c;
+    size_t i, n;
 
-    workload_validate(o, old, errs);
-    if (yyjson_mut_is_obj(yyjson_mut_obj_get(o->root, "spec")) && !streq(type, types[0]) &&
-        !streq(type, types[1]))
-        field_unsupported(errs, "spec.strategy.type", type, types);
+    yyjson_arr_foreach(jget(o, "spec", "template", "spec", "containers"), i, n, c)
+    {
+        const char *s = jget_str(c, field);
+
+        buf_addf(&b, "%s%s", i ? "," : "", s ? s : "");
+    }
+    cell_str(out, buf_z(&b));
 }
 
-const struct builtin builtin_deployment = {
-    .defaults = deployment_defaults,
-    .validate = deployment_validate,
-    .columns = columns_deployment,
-};
-const struct builtin builtin_replicaset = {
-    .defaults = replicaset_defaults,
-    .validate = workload_validate,
-    .columns = columns_replicaset,
-    .fields = (const char *const[]){"status.replicas", NULL},
-};
+void workload_containers(struct buf *out, const yyjson_val *o, int64_t now)
+{
+    containers(out, o, "name");
+}
+
+void workload_images(struct buf *out, const yyjson_val *o, int64_t now)
+{
+    containers(out, o, "image");
+}
+
+void workload_selector(struct buf *out, const yyjson_val *o, int64_t now)
+{
+    cell_map(out, jget(o, "spec", "selector", "matchLabels"));
+}
