@@ -27,15 +27,6 @@
 #define LIMIT_EVENTS_KNOWN     4096 /* event objects remembered for counting up */
 #define LIMIT_EVENTS_BURST     25   /* events about one object before they are thinned out */
 
-/* HTTP */
-#define LIMIT_HTTP_HEAD        (64 * 1024) /* request or response line and all header fields */
-#define LIMIT_HTTP_HEADERS     128         /* header fields in one message */
-#define LIMIT_HTTP_URL         (16 * 1024)
-#define LIMIT_HTTP_PIPELINED   (64 * 1024) /* bytes read ahead of the request being answered */
-#define LIMIT_HTTP_CONNECTIONS 10000 /* of one server, where its owner names no other number */
-#define LIMIT_HTTP_IDLE        64    /* idle connections that one client keeps */
-#define LIMIT_CONN_OUT         (256 * 1024) /* unsent bytes before back-pressure */
-
 /* Data plane */
 #define LIMIT_QUEUE_REQUESTS    1000               /* requests waiting for one revision from zero */
 #define LIMIT_QUEUE_BYTES       (64 * 1024 * 1024) /* of all waiting requests of one worker */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/limits.h"
+#include "http/limits.h"
 
 static struct str trim_space(struct str s)
 {

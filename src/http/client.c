@@ -9,9 +9,9 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "base/limits.h"
 #include "base/list.h"
 #include "http/h1.h"
+#include "http/limits.h"
 
 #define IDLE_SWEEP_MS 30000
 
@@ -34,6 +34,7 @@ struct link {
     bool swept;                /* one sweep has seen it idle */
     bool feeding, dead;
     bool keep_alive, complete;
+    const struct h1_head *upgraded; /* a 101 that was asked for */
 };
 
 struct http_running {
@@ -176,6 +177,10 @@ static int on_head(void *ctx, struct h1_head *head)
     struct link *k = ctx;
     struct http_running *r = k->call;
 
+    if (head->status == 101 && r->ev.on_upgrade) {
+        k->upgraded = head;
+        return 0;
+    }
     if (head->status == 101) {
         err_set(&r->err, -EPROTO, "the server switched protocols unasked");
         return 1;
@@ -226,6 +231,20 @@ static void finished(struct link *k, bool clean)
     call_done(r, NULL);
 }
 
+/* The connection leaves the client, with the bytes behind the head. */
+static void hand_over(struct link *k, const char *rest, size_t n)
+{
+    struct http_running *r = steal(&k->call);
+    struct conn *c = conn_with_unread(k->conn, rest, n);
+    struct http_call_events ev = r->ev;
+    void *ctx = r->ctx;
+
+    r->link = NULL;
+    call_free(r);
+    ev.on_upgrade(ctx, c, &k->upgraded->headers);
+    link_free(k);
+}
+
 static void feed(struct link *k, const char *p, size_t n)
 {
     struct err e = {0};
@@ -239,6 +258,8 @@ static void feed(struct link *k, const char *p, size_t n)
     }
     if (used < 0)
         call_failed(k->call, -EPROTO, e.msg);
+    else if (k->upgraded)
+        hand_over(k, p + used, n - (size_t)used);
     else if (k->call->err.code)
         call_failed(k->call, k->call->err.code, (e = k->call->err).msg);
     else if (k->complete)
@@ -421,7 +442,7 @@ static struct http_running *call_new(struct http_client *c, const struct http_ca
     r->idempotent = is_one_of(call->method, safe);
     r->no_pool = call->no_pool;
     buf_init(&r->request, SIZE_MAX / 2);
-    buf_init(&r->body, call->max_body ? call->max_body : LIMIT_API_RESPONSE);
+    buf_init(&r->body, call->max_body ? call->max_body : LIMIT_HTTP_ANSWER);
     list_push_back(&c->running, &r->in_client);
     return r;
 }

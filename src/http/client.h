@@ -15,7 +15,7 @@ struct http_call {
     struct http_headers headers; /* Host, Content-Length are added */
     struct str body;
     uint64_t timeout_ms; /* whole call; 0 = none (streams) */
-    size_t max_body;     /* for buffered answers; 0 = LIMIT_API_RESPONSE */
+    size_t max_body;     /* for buffered answers; 0 = LIMIT_HTTP_ANSWER */
     bool no_pool;        /* one connection for this call, closed after it */
 };
 struct http_call_events {
@@ -24,6 +24,12 @@ struct http_call_events {
     void (*on_chunk)(void *ctx, const char *p, size_t n);
     /* Exactly once, last: err is NULL on a complete answer. status 0 if there was none. */
     void (*on_done)(void *ctx, const struct err *err, int status, struct str body);
+    /*
+     * The server answered 101 to a request whose fields asked for an upgrade: c is the caller's,
+     * with what has come after the head; events are set before returning. hs is valid during the
+     * call. Comes instead of on_done. NULL: such an answer is an error.
+     */
+    void (*on_upgrade)(void *ctx, struct conn *c, const struct http_headers *hs);
 };
 struct http_running;
 /* Everything in call is copied. Callbacks never run inside this function. A request is sent again

@@ -5,6 +5,8 @@
  */
 #include "http/exchange.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +26,7 @@ struct http_exchange {
     const struct http_exchange_ops *ops;
     void *transport;
 
+    void *data;
     void (*on_close)(void *ctx);
     void *on_close_ctx;
 };
@@ -38,6 +41,13 @@ static void copy_headers(struct http_exchange *x, const struct http_headers *fro
     }
 }
 
+void http_exchange_body(struct http_exchange *x, char *p, size_t n)
+{
+    assert(!x->body_mem);
+    x->body_mem = p;
+    x->body = (struct str){p ? p : "", n};
+}
+
 struct http_exchange *http_exchange_new(const struct http_exchange_init *in)
 {
     struct http_exchange *x = xnew(struct http_exchange);
@@ -47,8 +57,7 @@ struct http_exchange *http_exchange_new(const struct http_exchange_init *in)
     x->method = arena_str(&x->mem, in->method);
     x->path = arena_str(&x->mem, in->path);
     x->query = arena_str(&x->mem, in->query);
-    x->body_mem = xstrndup(in->body.p, in->body.n);
-    x->body = (struct str){x->body_mem, in->body.n};
+    http_exchange_body(x, in->body.n ? xstrndup(in->body.p, in->body.n) : NULL, in->body.n);
     x->user = user_copy(in->user);
     x->peer = arena_strndup(&x->mem, in->peer, in->peer ? strlen(in->peer) : 0);
     copy_headers(x, in->headers);
@@ -115,6 +124,21 @@ void http_set_user(struct http_exchange *x, const struct user_info *u)
 
     user_free(x->user);
     x->user = fresh;
+}
+
+void http_read_body(struct http_exchange *x)
+{
+    x->ops->read_body(x->transport);
+}
+
+void http_set_data(struct http_exchange *x, void *data)
+{
+    x->data = data;
+}
+
+void *http_data(const struct http_exchange *x)
+{
+    return x->data;
 }
 
 const char *http_peer(const struct http_exchange *x)
@@ -202,4 +226,38 @@ void http_abort(struct http_exchange *x)
 
     exchange_free(x);
     ops->abort(transport);
+}
+
+static bool lists(const struct http_exchange *x, const char *field, const char *token)
+{
+    struct str want = str_of(field), tok = str_of(token), part;
+
+    for (size_t i = 0; i < x->n_request; i++) {
+        struct str rest = x->request[i].value;
+        if (!str_ieq(x->request[i].name, want))
+            continue;
+        while (str_split(&rest, ',', &part)) {
+            if (str_ieq(str_trim(part), tok))
+                return true;
+        }
+    }
+    return false;
+}
+
+struct conn *http_upgrade(struct http_exchange *x, const char *protocol, struct err *e)
+{
+    if (!x->ops->upgrade || !lists(x, "Connection", "upgrade") || !lists(x, "Upgrade", protocol)) {
+        err_set(e, -EPROTO, "the request does not ask for an upgrade to %s", protocol);
+        return NULL;
+    }
+    http_set_header(x, "Upgrade", protocol);
+    http_set_header(x, "Connection", "Upgrade");
+    struct conn *c = x->ops->upgrade(x->transport, x->response, e);
+    if (c) {
+        exchange_free(x);
+        return c;
+    }
+    free(x->response);
+    x->response = NULL;
+    return NULL;
 }

@@ -2,8 +2,14 @@
  * One request and its answer, seen by a handler. HTTP server and in-process transport both produce
  * exchanges, so a handler cannot tell them apart. Loop-thread only (the handler's loop).
  *
- * A handler is called when the request is complete (body buffered, up to the server's limit). It
- * answers at once or later, exactly once: http_reply, or http_start + http_chunk... + http_end.
+ * An exchange passes two handlers. The *head* handler sees method, path, fields and identity, no
+ * body: it authenticates, limits and authorizes, so that nothing is buffered for strangers. It
+ * answers (the body is then thrown away), or asks for the body with http_read_body, in both cases
+ * at once or later. The *full* handler is called when the body is there as a whole. Who installs no
+ * head handler gets complete requests only.
+ *
+ * An answer is given exactly once: http_reply, or http_start + http_chunk... + http_end, or
+ * http_upgrade. Between http_read_body and the full handler no answer is given.
  */
 #ifndef NONAGON_HTTP_EXCHANGE_H
 #define NONAGON_HTTP_EXCHANGE_H
@@ -24,7 +30,7 @@ typedef void http_handler_fn(void *ctx, struct http_exchange *x);
 struct str http_method(const struct http_exchange *x);
 struct str http_path(const struct http_exchange *x);  /* before '?', still escaped */
 struct str http_query(const struct http_exchange *x); /* after '?', or empty */
-struct str http_body(const struct http_exchange *x);
+struct str http_body(const struct http_exchange *x);  /* empty until the full handler is called */
 struct str http_request_header(const struct http_exchange *x, const char *name);
 /*
  * Who asks, never NULL: from a verified client certificate (name = common name, groups = every
@@ -34,6 +40,12 @@ const struct user_info *http_user(const struct http_exchange *x);
 /* An authenticator's finding, for everybody who looks later; copied. */
 void http_set_user(struct http_exchange *x, const struct user_info *u);
 const char *http_peer(const struct http_exchange *x);
+/* From the head handler: go on to the full one. The exchange may be gone on return (the body was
+ * refused: its close callback has run then), and the full handler may have been called inside. */
+void http_read_body(struct http_exchange *x);
+/* What the head handler found out, for the full one; not owned. */
+void http_set_data(struct http_exchange *x, void *data);
+void *http_data(const struct http_exchange *x);
 
 /* ---- the answer ---- */
 /* Copies the body. */
@@ -49,6 +61,14 @@ ssize_t http_chunk(struct http_exchange *x, const void *p, size_t n);
 void http_end(struct http_exchange *x);   /* the exchange is gone afterwards */
 void http_abort(struct http_exchange *x); /* cuts the answer; gone afterwards */
 /*
+ * From the full handler: answers 101 with "Upgrade: protocol" and the extra fields, and hands over
+ * the connection, with what the peer has sent already; the exchange is gone. The caller sets its
+ * events before it returns to the loop. NULL with an error if this request cannot be upgraded to
+ * that protocol (it did not ask, it is HTTP/1.0): the exchange then waits for an ordinary answer.
+ */
+struct conn;
+struct conn *http_upgrade(struct http_exchange *x, const char *protocol, struct err *e);
+/*
  * Called when the peer goes away (or the server shuts down) before the answer ended; the exchange
  * is gone after the callback. Not called after http_reply / http_end.
  */
@@ -61,6 +81,11 @@ struct http_exchange_ops {
     ssize_t (*chunk)(void *t, const void *p, size_t n);
     void (*end)(void *t);
     void (*abort)(void *t);
+    /* The head handler wants the body: http_exchange_body follows, or http_exchange_gone. */
+    void (*read_body)(void *t);
+    /* Sends the head of the answer and gives the connection away; NULL with an error: not possible,
+     * and nothing has happened. May be NULL. */
+    struct conn *(*upgrade)(void *t, const struct http_headers *hs, struct err *e);
 };
 struct http_exchange_init {
     struct loop *loop;
@@ -72,6 +97,8 @@ struct http_exchange_init {
     void *transport;
 };
 struct http_exchange *http_exchange_new(const struct http_exchange_init *init);
+/* The body, taken over (malloc'ed); before the full handler is called. */
+void http_exchange_body(struct http_exchange *x, char *p, size_t n);
 /* The transport saw its peer leave: runs the close callback, then frees. */
 void http_exchange_gone(struct http_exchange *x);
 

@@ -357,6 +357,11 @@ bool h1_idle(const struct h1_parser *p)
     return !p->begun && !p->owe_done;
 }
 
+size_t h1_memory(const struct h1_parser *p)
+{
+    return sizeof(*p) + p->mem_cap;
+}
+
 void h1_expect_head(struct h1_parser *p)
 {
     p->expect_head = true;

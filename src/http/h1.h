@@ -53,7 +53,8 @@ int h1_eof(struct h1_parser *p, struct err *e);
 /* Response parsers: the next response belongs to a HEAD request (no body). Call before its bytes.
  */
 void h1_expect_head(struct h1_parser *p);
-bool h1_idle(const struct h1_parser *p); /* between messages */
+bool h1_idle(const struct h1_parser *p);     /* between messages */
+size_t h1_memory(const struct h1_parser *p); /* bytes that it occupies */
 
 /* ---- writing ---- */
 /* "METHOD target HTTP/1.1" and all fields, then an empty line. Refuses CR, LF and NUL in any part

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "http/limits.h"
 
 struct http_header {
     struct str name, value;

@@ -5,29 +5,73 @@
 #include "http/server.h"
 
 #include "base/clock.h"
-#include "base/limits.h"
 #include "http/session.h"
 
 #define HEAD_TIMEOUT_MS 15000
 #define IDLE_TIMEOUT_MS 120000
+#define BODY_GRACE_MS   20000
+#define BODY_RATE       4096
 
 static void on_conn(void *ctx, struct conn *c)
 {
     http_server_adopt(ctx, c);
 }
 
+static void or_else(size_t *value, size_t instead)
+{
+    *value = *value ? *value : instead;
+}
+
+static void fill_in(struct http_server_opts *o)
+{
+    or_else(&o->max_body, LIMIT_HTTP_BODY);
+    or_else(&o->max_connections, LIMIT_HTTP_CONNECTIONS);
+    or_else(&o->max_held, LIMIT_HTTP_HELD);
+    or_else(&o->head_timeout_ms, HEAD_TIMEOUT_MS);
+    or_else(&o->idle_timeout_ms, IDLE_TIMEOUT_MS);
+    or_else(&o->body_grace_ms, BODY_GRACE_MS);
+    or_else(&o->body_rate, BODY_RATE);
+}
+
+/* Of strangers anybody who is not being answered right now may go, of the others who is idle. */
+static bool may_go(const struct http_session *k)
+{
+    return k->known ? session_is_idle(k) : !k->exchange;
+}
+
+static bool drop_one(struct list *sessions)
+{
+    list_for_each(it, sessions)
+    {
+        struct http_session *k = list_entry(it, struct http_session, link);
+        if (may_go(k)) {
+            session_abort(k);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool make_room(void *ctx)
+{
+    struct http_server *s = ctx;
+
+    return drop_one(&s->strangers) || drop_one(&s->known);
+}
+
 struct http_server *http_server_new(struct loop *l, const struct http_server_opts *o, struct err *e)
 {
     struct http_server *s = xnew(struct http_server);
+    struct listen_opts lo = o->listen;
 
     s->loop = l;
     s->o = *o;
-    s->o.max_body = o->max_body ? o->max_body : LIMIT_API_BODY;
-    s->o.max_connections = o->max_connections ? o->max_connections : LIMIT_HTTP_CONNECTIONS;
-    s->o.head_timeout_ms = o->head_timeout_ms ? o->head_timeout_ms : HEAD_TIMEOUT_MS;
-    s->o.idle_timeout_ms = o->idle_timeout_ms ? o->idle_timeout_ms : IDLE_TIMEOUT_MS;
-    list_init(&s->sessions);
-    s->listener = listener_new(l, &o->listen, on_conn, s, e);
+    fill_in(&s->o);
+    list_init(&s->strangers);
+    list_init(&s->known);
+    lo.max_connections = s->o.max_connections;
+    lo.make_room = make_room;
+    s->listener = listener_new(l, &lo, on_conn, s, e);
     if (s->listener)
         return s;
     free(s);
@@ -41,7 +85,7 @@ int http_server_port(const struct http_server *s)
 
 void http_server_adopt(struct http_server *s, struct conn *c)
 {
-    if (s->stopping || s->n_sessions >= s->o.max_connections)
+    if (s->stopping || (s->n_sessions >= s->o.max_connections && !make_room(s)))
         conn_close(c);
     else
         session_new(s, c);
@@ -73,11 +117,17 @@ void http_server_session_gone(struct http_server *s)
     finish_if_empty(s);
 }
 
+static void each_session(struct http_server *s, void (*fn)(struct http_session *k))
+{
+    list_for_each_safe(it, &s->strangers) fn(list_entry(it, struct http_session, link));
+    list_for_each_safe(it, &s->known) fn(list_entry(it, struct http_session, link));
+}
+
 static void grace_over(void *ctx)
 {
     struct http_server *s = ctx;
 
-    list_for_each_safe(it, &s->sessions) session_abort(list_entry(it, struct http_session, link));
+    each_session(s, session_abort);
 }
 
 void http_server_shutdown(struct http_server *s, uint64_t grace_ms, void (*done)(void *ctx),
@@ -90,8 +140,7 @@ void http_server_shutdown(struct http_server *s, uint64_t grace_ms, void (*done)
     s->listener = NULL;
     s->grace = timer_new(s->loop, grace_over, s);
     timer_start(s->grace, grace_ms);
-    list_for_each_safe(it, &s->sessions)
-        session_close_if_idle(list_entry(it, struct http_session, link));
+    each_session(s, session_close_if_idle);
     finish_if_empty(s);
 }
 

@@ -1,23 +1,45 @@
 /*
- * A connection of the server: bytes collect in `in`; parse() takes one whole request, gives it to
- * the handler and goes on when the answer has ended, so pipelined requests are answered in order
- * and one at a time. An answer that comes from inside the handler only clears `busy`; the loop in
- * parse() goes on, so any number of pipelined requests needs no stack.
+ * A connection of the server: bytes collect in `in`; parse() takes one request after the other out
+ * of it, so pipelined requests are answered in order and one at a time. A request passes the states
+ * of enum session_state; session_set is the one place that changes it. An answer that comes from
+ * inside a handler only changes the state; the loop in parse() goes on, so any number of pipelined
+ * requests needs no stack.
+ *
+ * Nothing is parsed while an earlier answer has not wholly gone to the kernel, and little is read
+ * while nothing is parsed: so a client that sends without reading stops itself. What sessions keep
+ * (bytes read ahead, heads, bodies) is counted against one budget of the server.
  */
 #include "http/session.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/limits.h"
+#include "base/clock.h"
+#include "http/limits.h"
+
+#define DRAIN_MS        5000
+#define ANSWER_STALL_MS 30000
+#define FAIR_HEAD       (16 * 1024) /* of parser memory, when there is no room for more */
 
 static void parse(struct http_session *k);
+
+/* What the session keeps now; the server's sum follows. */
+static void count_held(struct http_session *k)
+{
+    size_t now = k->in.n + k->body.n + k->kept + (k->parser ? h1_memory(k->parser) : 0);
+
+    k->server->held += now - k->held;
+    k->held = now;
+}
 
 static void session_free(struct http_session *k)
 {
     struct http_server *s = k->server;
 
+    assert(k->state == SESSION_OVER && !k->parsing && !k->exchange);
+    s->held -= k->held;
     list_del(&k->link);
     timer_free(k->limit);
     h1_free(k->parser);
@@ -28,16 +50,55 @@ static void session_free(struct http_session *k)
     http_server_session_gone(s);
 }
 
+static void move_to_back(struct http_session *k)
+{
+    list_del(&k->link);
+    list_push_back(k->known ? &k->server->known : &k->server->strangers, &k->link);
+}
+
+static void session_set(struct http_session *k, enum session_state to)
+{
+    const struct http_server_opts *o = &k->server->o;
+
+    assert(k->state != SESSION_OVER);
+    k->state = to;
+    switch (to) {
+    case SESSION_HEAD:
+        move_to_back(k);
+        timer_start(k->limit, o->idle_timeout_ms);
+        break;
+    case SESSION_BODY:
+        k->body_begun_ns = loop_now_ns(k->server->loop);
+        k->body_came = 0;
+        timer_start(k->limit, o->body_grace_ms);
+        break;
+    case SESSION_DRAIN:
+        k->body_came = 0;
+        timer_start(k->limit, DRAIN_MS);
+        break;
+    case SESSION_ASKED:
+    case SESSION_ANSWER:
+    case SESSION_OVER:
+        timer_stop(k->limit);
+    }
+}
+
+void session_close(struct conn *c)
+{
+    conn_close_flush_within(c, ANSWER_STALL_MS);
+}
+
 /* Freed at once, or by parse() when that is on the stack. */
-static void session_end(struct http_session *k, void (*close_conn)(struct conn *c))
+void session_end(struct http_session *k, void (*close_conn)(struct conn *c))
 {
     struct http_exchange *x = k->exchange;
 
-    if (k->closed)
+    if (k->state == SESSION_OVER)
         return;
-    k->closed = true;
+    session_set(k, SESSION_OVER);
     k->exchange = NULL;
-    close_conn(k->conn);
+    if (close_conn)
+        close_conn(k->conn);
     if (x)
         http_exchange_gone(x);
     if (!k->parsing)
@@ -49,136 +110,52 @@ void session_abort(struct http_session *k)
     session_end(k, conn_close);
 }
 
+bool session_is_idle(const struct http_session *k)
+{
+    return k->state == SESSION_HEAD && !k->parser && k->in.n == 0;
+}
+
 void session_close_if_idle(struct http_session *k)
 {
-    if (!k->busy && h1_idle(k->parser))
-        session_end(k, conn_close_flush);
+    if (session_is_idle(k))
+        session_end(k, session_close);
 }
 
-/* ---- the answer ---- */
-
-static void add_field(struct http_headers *hs, const char *name, const char *value)
+struct conn *session_hand_over(struct http_session *k)
 {
-    http_replace(hs, str_of(name), str_of(value));
+    conn_set_events(k->conn, NULL, NULL);
+    struct conn *c = conn_with_unread(k->conn, k->in.p, k->in.n);
+
+    k->exchange = NULL; /* freed by whoever called */
+    session_end(k, NULL);
+    return c;
 }
 
-static void write_head(struct http_session *k, int status, const struct http_headers *given)
-{
-    struct http_headers hs = *given;
-
-    k->keep_alive &= !k->server->stopping && !k->eof;
-    add_field(&hs, "Date", http_server_date(k->server));
-    if (k->chunked)
-        add_field(&hs, "Transfer-Encoding", "chunked");
-    if (!k->keep_alive)
-        add_field(&hs, "Connection", "close");
-    else if (k->old_client)
-        add_field(&hs, "Connection", "keep-alive");
-    if (h1_write_response(&k->out, status, &hs) < 0) {
-        static const struct http_headers none = {.n = 0};
-        k->keep_alive = false;
-        h1_write_response(&k->out, 500, &none);
-    }
-}
-
-static void answer_start(void *t, int status, const struct http_headers *hs, bool streamed)
-{
-    struct http_session *k = t;
-
-    k->streamed = streamed;
-    k->no_body |= status < 200 || status == 204 || status == 304;
-    k->chunked = streamed && !k->no_body && !k->old_client;
-    if (streamed && !k->no_body && k->old_client)
-        k->keep_alive = false; /* the end of the connection is the end of the body */
-    write_head(k, status, hs);
-    if (streamed) {
-        conn_write1(k->conn, k->out.p, k->out.n);
-        buf_clear(&k->out);
-    }
-}
-
-static ssize_t answer_chunk(void *t, const void *p, size_t n)
-{
-    struct http_session *k = t;
-    char size[24];
-
-    if (k->no_body || n == 0)
-        return (ssize_t)conn_unsent(k->conn);
-    if (!k->streamed) {
-        struct iovec whole[2] = {{k->out.p, k->out.n}, {(void *)p, n}};
-        ssize_t r = conn_write(k->conn, whole, 2);
-        buf_clear(&k->out);
-        return r;
-    }
-    if (!k->chunked)
-        return conn_write1(k->conn, p, n);
-    int size_n = snprintf(size, sizeof(size), "%zx\r\n", n);
-    struct iovec iov[3] = {{size, (size_t)size_n}, {(void *)p, n}, {(char[]){"\r\n"}, 2}};
-    return conn_write(k->conn, iov, 3);
-}
-
-static void answer_end(void *t)
-{
-    struct http_session *k = t;
-
-    k->exchange = NULL;
-    if (k->chunked)
-        buf_addz(&k->out, "0\r\n\r\n");
-    if (k->out.n > 0)
-        conn_write1(k->conn, k->out.p, k->out.n);
-    buf_clear(&k->out);
-    k->busy = false;
-    if (!k->keep_alive || k->server->stopping) {
-        session_end(k, conn_close_flush);
-        return;
-    }
-    timer_start(k->limit, k->server->o.idle_timeout_ms);
-    conn_read_start(k->conn);
-    if (!k->parsing)
-        parse(k);
-}
-
-static void answer_abort(void *t)
-{
-    struct http_session *k = t;
-
-    k->exchange = NULL;
-    session_end(k, conn_close);
-}
-
-static const struct http_exchange_ops answer_ops = {
-    .start = answer_start,
-    .chunk = answer_chunk,
-    .end = answer_end,
-    .abort = answer_abort,
-};
-
-/* ---- the request ---- */
+/* ---- what the parser reports ---- */
 
 static int on_head(void *ctx, struct h1_head *head)
 {
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct http_session *k = ctx;
 
     k->head = head;
-    buf_clear(&k->body);
-    if (head->content_length > (int64_t)k->server->o.max_body) {
-        k->refuse = 413;
-        return 1;
-    }
-    if (head->expect_continue && head->has_body && head->minor > 0)
-        conn_write1(k->conn, go_on, sizeof(go_on) - 1);
-    return 0;
+    k->head_seen = true;
+    return 1;
 }
 
 static int on_body(void *ctx, const char *p, size_t n)
 {
     struct http_session *k = ctx;
 
-    if (buf_add(&k->body, p, n) == 0)
-        return 0;
-    k->refuse = 413;
-    return 1;
+    k->body_came += n;
+    if (k->state == SESSION_DRAIN)
+        k->refuse = k->body_came > LIMIT_HTTP_DRAIN ? 413 : 0;
+    else if (k->server->held + n > k->server->o.max_held)
+        k->refuse = 503;
+    else if (buf_add(&k->body, p, n) < 0)
+        k->refuse = 413;
+    else
+        count_held(k);
+    return k->refuse != 0;
 }
 
 static int on_done(void *ctx)
@@ -189,7 +166,47 @@ static int on_done(void *ctx)
     return 1;
 }
 
-static const struct h1_events parser_events = {on_head, on_body, on_done};
+static const struct h1_events parser_events = {
+    .on_head = on_head, .on_body = on_body, .on_done = on_done};
+
+/* ---- the request ---- */
+
+static const char *reason_of(int status)
+{
+    switch (status) {
+    case 408:
+        return "the request did not arrive in time";
+    case 413:
+        return "the request body is too large";
+    default:
+        return "the server is holding all the requests that it can; try again later";
+    }
+}
+
+/* Ends the connection with an answer of the server's own; why NULL: what the status says. */
+static void refuse(struct http_session *k, int status, const char *why)
+{
+    static const char fmt[] = "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\n%s"
+                              "Connection: close\r\nContent-Length: %zu\r\n\r\n";
+    _cleanup_buf_ struct buf body = BUF_INIT(LIMIT_HTTP_HEAD);
+    const char *type = "text/plain";
+
+    why = why ? why : reason_of(status);
+    if (k->state == SESSION_DRAIN) { /* has its answer */
+        session_end(k, conn_close_flush);
+        return;
+    }
+    if (k->server->o.refusal)
+        type = k->server->o.refusal(status, why, &body);
+    else
+        buf_addf(&body, "%s\n", why);
+    buf_clear(&k->out);
+    buf_addf(&k->out, fmt, status, http_reason(status), http_server_date(k->server), type,
+             status == 503 ? "Retry-After: 1\r\n" : "", body.n);
+    buf_add(&k->out, body.p, body.n);
+    conn_write1(k->conn, k->out.p, k->out.n);
+    session_end(k, conn_close_flush);
+}
 
 /* "http://host/path?query" becomes "/path?query". */
 static struct str origin_form(struct str target)
@@ -209,97 +226,176 @@ static struct str origin_form(struct str target)
     return target;
 }
 
-static struct user_info peer_identity(const struct http_session *k)
+static struct http_exchange *make_exchange(struct http_session *k)
 {
-    struct user_info u = {.name = conn_peer_cn(k->conn)};
-
-    u.n_groups = conn_peer_orgs(k->conn, &u.groups);
-    return u;
-}
-
-static void dispatch(struct http_session *k)
-{
-    const struct user_info user = peer_identity(k);
     const struct h1_head *head = k->head;
+    struct user_info user = {.name = conn_peer_cn(k->conn)};
     struct str path = origin_form(head->target), query = {"", 0};
     size_t at;
 
+    user.n_groups = conn_peer_orgs(k->conn, &user.groups);
     if (str_find(path, '?', &at)) {
         query = (struct str){path.p + at + 1, path.n - at - 1};
         path.n = at;
     }
-    struct http_exchange_init init = {
+    return http_exchange_new(&(struct http_exchange_init){
         .loop = k->server->loop,
         .method = head->method,
         .path = path,
         .query = query,
-        .body = buf_str(&k->body),
         .headers = &head->headers,
         .user = &user,
         .peer = conn_peer(k->conn),
-        .ops = &answer_ops,
+        .ops = &session_answer_ops,
         .transport = k,
-    };
-    k->complete = false;
-    k->busy = true;
-    k->streamed = k->chunked = false;
+    });
+}
+
+void session_read_body(struct http_session *k)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+    assert(k->state == SESSION_ASKED);
+    if (k->head->content_length > (int64_t)k->server->o.max_body) {
+        refuse(k, 413, NULL);
+        return;
+    }
+    if (k->awaits_continue)
+        conn_write1(k->conn, go_on, sizeof(go_on) - 1);
+    k->awaits_continue = false;
+    session_set(k, SESSION_BODY);
+    k->poke = true;
+    if (!k->parsing)
+        parse(k);
+}
+
+static void begin_request(struct http_session *k)
+{
+    const struct h1_head *head = k->head;
+
+    k->head_seen = k->complete = k->streamed = k->chunked = false;
     k->no_body = str_eq(head->method, STR("HEAD"));
     k->old_client = head->minor == 0;
     k->keep_alive = head->keep_alive;
-    timer_stop(k->limit);
-    k->exchange = http_exchange_new(&init);
-    buf_done(&k->body);
+    k->awaits_continue = head->expect_continue && head->has_body && head->minor > 0;
+    k->exchange = make_exchange(k);
+    session_set(k, SESSION_ASKED);
+    if (k->server->o.head)
+        k->server->o.head(k->server->o.ctx, k->exchange);
+    else
+        session_read_body(k);
+}
+
+/* The message has ended: its bytes go to the handler, or the next request may come. */
+static void end_of_message(struct http_session *k)
+{
+    size_t n;
+
+    h1_free(k->parser);
+    k->parser = NULL;
+    k->complete = false;
+    if (k->state == SESSION_DRAIN) {
+        count_held(k);
+        session_set(k, SESSION_HEAD);
+        return;
+    }
+    session_set(k, SESSION_ANSWER);
+    if (k->body.n > 0) {
+        char *p = buf_steal(&k->body, &n);
+        k->kept = n;
+        http_exchange_body(k->exchange, p, n);
+    }
+    count_held(k);
     k->server->o.handler(k->server->o.ctx, k->exchange);
 }
 
-static void refuse(struct http_session *k, int status, const char *why)
+/* The exchange has ended with an answer. */
+void session_answered(struct http_session *k)
 {
-    static const char fmt[] = "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nConnection: close\r\n"
-                              "Content-Length: %zu\r\n\r\n";
-    _cleanup_buf_ struct buf body = BUF_INIT(LIMIT_HTTP_HEAD);
-    const char *type = "text/plain";
+    k->kept = 0;
+    count_held(k);
+    if (!k->keep_alive || k->server->stopping) {
+        session_end(k, session_close);
+        return;
+    }
+    if (k->state == SESSION_ASKED) {
+        session_set(k, SESSION_DRAIN);
+        k->poke = true;
+    } else {
+        session_set(k, SESSION_HEAD);
+    }
+    if (!k->parsing)
+        parse(k);
+}
 
-    if (k->server->o.refusal)
-        type = k->server->o.refusal(status, why, &body);
-    else
-        buf_addf(&body, "%s\n", why);
-    buf_clear(&k->out);
-    buf_addf(&k->out, fmt, status, http_reason(status), type, body.n);
-    buf_add(&k->out, body.p, body.n);
-    conn_write1(k->conn, k->out.p, k->out.n);
-    session_end(k, conn_close_flush);
+/* ---- parsing ---- */
+
+static bool takes_bytes(const struct http_session *k)
+{
+    return k->state == SESSION_HEAD || k->state == SESSION_BODY || k->state == SESSION_DRAIN;
 }
 
 static void parse_some(struct http_session *k)
 {
     struct err e;
-    ssize_t used = h1_feed(k->parser, k->in.p, k->in.n, &e);
 
+    if (!k->parser) {
+        k->parser = h1_new(H1_REQUEST, &parser_events, k);
+        timer_start(k->limit, k->server->o.head_timeout_ms); /* of the head as a whole */
+    }
+    k->poke = false;
+    ssize_t used = h1_feed(k->parser, buf_z(&k->in), k->in.n, &e);
     if (used < 0) {
         refuse(k, used == -E2BIG ? 431 : 400, e.msg);
         return;
     }
     buf_consume(&k->in, (size_t)used);
+    count_held(k);
     if (k->refuse)
-        refuse(k, k->refuse, "the request body is too large");
+        refuse(k, k->refuse, NULL);
+    else if (k->head_seen)
+        begin_request(k);
     else if (k->complete)
-        dispatch(k);
+        end_of_message(k);
+}
+
+/* Little is read ahead of what can be parsed: only so much that a peer who leaves is noticed. */
+static void steer_reading(struct http_session *k)
+{
+    if (k->in.n < LIMIT_HTTP_PIPELINED)
+        conn_read_start(k->conn);
+    else
+        conn_read_stop(k->conn);
+}
+
+static void settle(struct http_session *k)
+{
+    if (k->in.n == 0)
+        buf_done(&k->in);
+    count_held(k);
+    bool stuck = (k->in.n > 0 || k->poke) && conn_unsent(k->conn) > 0;
+    bool over = k->server->held > k->server->o.max_held;
+    if (over && k->in.n > 0)
+        session_end(k, conn_close); /* sends ahead while there is no room for it */
+    else if (over && k->state == SESSION_HEAD && k->parser && h1_memory(k->parser) > FAIR_HEAD)
+        refuse(k, 503, NULL);
+    else if (k->eof && takes_bytes(k) && !stuck)
+        session_end(k, session_close);
+    else
+        steer_reading(k);
 }
 
 static void parse(struct http_session *k)
 {
+    assert(!k->parsing);
     k->parsing = true;
-    while (!k->closed && !k->busy && k->in.n > 0 && conn_unsent(k->conn) < LIMIT_CONN_OUT)
+    while (takes_bytes(k) && (k->in.n > 0 || k->poke) && conn_unsent(k->conn) == 0)
         parse_some(k);
+    if (k->state != SESSION_OVER)
+        settle(k);
     k->parsing = false;
-    if (k->closed) {
+    if (k->state == SESSION_OVER)
         session_free(k);
-        return;
-    }
-    if (k->in.n == 0)
-        buf_done(&k->in);
-    if (k->eof && !k->busy)
-        session_end(k, conn_close_flush);
 }
 
 /* ---- the connection ---- */
@@ -307,28 +403,14 @@ static void parse(struct http_session *k)
 static void on_data(void *ctx, const char *p, size_t n)
 {
     struct http_session *k = ctx;
-    bool was_idle = !k->busy && h1_idle(k->parser) && k->in.n == 0;
 
     buf_add(&k->in, p, n);
-    if (k->busy) {
-        if (k->in.n > LIMIT_HTTP_PIPELINED)
-            conn_read_stop(k->conn);
-        return;
-    }
-    /* The time of a head is limited as a whole, that of a body per piece. */
-    if (was_idle)
-        timer_start(k->limit, k->server->o.head_timeout_ms);
-    else if (k->body.n > 0)
-        timer_start(k->limit, k->server->o.idle_timeout_ms);
     parse(k);
 }
 
 static void on_drain(void *ctx)
 {
-    struct http_session *k = ctx;
-
-    if (!k->busy)
-        parse(k);
+    parse(ctx);
 }
 
 /* A client that half-closes may still wait for its answer, unless that is an endless one. */
@@ -337,8 +419,10 @@ static void on_eof(void *ctx)
     struct http_session *k = ctx;
 
     k->eof = true;
-    if (!k->busy || k->streamed)
-        session_end(k, k->busy ? conn_close : conn_close_flush);
+    if (takes_bytes(k))
+        parse(k);
+    else if (k->streamed)
+        session_end(k, conn_close);
 }
 
 static void on_close(void *ctx, const struct err *why)
@@ -349,14 +433,30 @@ static void on_close(void *ctx, const struct err *why)
 static const struct conn_events events = {
     .on_data = on_data, .on_drain = on_drain, .on_eof = on_eof, .on_close = on_close};
 
+/* The time that a body of so many bytes may have taken: a start, and a rate that it must keep. */
+static int64_t body_time_ns(const struct http_session *k)
+{
+    const struct http_server_opts *o = &k->server->o;
+
+    return (int64_t)o->body_grace_ms * NS_PER_MS +
+           (int64_t)(k->body_came * NS_PER_SEC / o->body_rate);
+}
+
 static void on_limit(void *ctx)
 {
     struct http_session *k = ctx;
 
-    if (h1_idle(k->parser))
-        session_end(k, conn_close_flush);
-    else
-        refuse(k, 408, "the request did not arrive in time");
+    if (k->state == SESSION_BODY) {
+        int64_t left = k->body_begun_ns + body_time_ns(k) - loop_now_ns(k->server->loop);
+        if (left > 0)
+            timer_start(k->limit, (uint64_t)(left / NS_PER_MS + 1));
+        else
+            refuse(k, 408, NULL);
+    } else if (k->state == SESSION_HEAD && k->parser) {
+        refuse(k, 408, NULL);
+    } else {
+        session_end(k, session_close);
+    }
 }
 
 void session_new(struct http_server *s, struct conn *c)
@@ -365,13 +465,13 @@ void session_new(struct http_server *s, struct conn *c)
 
     k->server = s;
     k->conn = c;
-    k->parser = h1_new(H1_REQUEST, &parser_events, k);
-    buf_init(&k->in, SIZE_MAX / 2); /* reading stops above LIMIT_HTTP_PIPELINED */
+    k->known = conn_peer_cn(c)[0] != '\0';
+    buf_init(&k->in, SIZE_MAX / 2); /* one read beyond LIMIT_HTTP_PIPELINED at most */
     buf_init(&k->body, s->o.max_body);
     buf_init(&k->out, SIZE_MAX / 2);
     k->limit = timer_new(s->loop, on_limit, k);
-    timer_start(k->limit, s->o.idle_timeout_ms);
-    list_push_back(&s->sessions, &k->link);
+    list_init(&k->link);
     s->n_sessions++;
+    session_set(k, SESSION_HEAD);
     conn_set_events(c, &events, k);
 }

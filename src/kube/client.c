@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "base/limits.h"
+#include "http/limits.h"
 #include "base/list.h"
 #include "kube/client_impl.h"
 

@@ -29,10 +29,14 @@ struct kube_transport *kube_transport_incluster(struct loop *l, struct err *e);
  */
 struct kube_transport *kube_transport_inproc(struct loop *l, struct loop *server_loop,
                                              http_handler_fn *handler, void *ctx, const char *user);
-/* The same with a whole identity; copied. */
-struct kube_transport *kube_transport_inproc_as(struct loop *l, struct loop *server_loop,
-                                                http_handler_fn *handler, void *ctx,
-                                                const struct user_info *user);
+/* The same with a head handler (may be NULL, see http/exchange.h) and a whole identity (copied). */
+struct kube_inproc_opts {
+    struct loop *server_loop;
+    http_handler_fn *head, *handler;
+    void *ctx;
+    const struct user_info *user;
+};
+struct kube_transport *kube_transport_inproc_with(struct loop *l, const struct kube_inproc_opts *o);
 void kube_transport_free(struct kube_transport *t);
 
 /* ---- requests ---- */

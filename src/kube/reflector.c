@@ -18,7 +18,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/limits.h"
+#include "http/limits.h"
 #include "base/map.h"
 #include "base/rand.h"
 #include "kube/client_impl.h"

@@ -47,6 +47,16 @@ static void on_chunk(void *ctx, const char *p, size_t n)
     r->events.on_chunk(r->ctx, p, n);
 }
 
+static void on_upgrade(void *ctx, struct conn *c, const struct http_headers *hs)
+{
+    struct http_run *r = ctx;
+    struct transport_events ev = r->events;
+    void *to = r->ctx;
+
+    free(r);
+    ev.on_upgrade(to, c);
+}
+
 static void on_done(void *ctx, const struct err *err, int status, struct str body)
 {
     struct http_run *r = ctx;
@@ -77,7 +87,10 @@ static void *call(struct kube_transport *base, const struct transport_call *c,
                   const struct transport_events *ev, void *ctx)
 {
     static const struct http_call_events whole = {.on_done = on_done};
-    static const struct http_call_events stream = {on_head, on_chunk, on_done};
+    static const struct http_call_events stream = {
+        .on_head = on_head, .on_chunk = on_chunk, .on_done = on_done};
+    static const struct http_call_events upgrade = {
+        .on_head = on_head, .on_chunk = on_chunk, .on_upgrade = on_upgrade, .on_done = on_done};
     struct http_transport *t = (struct http_transport *)base;
     struct http_run *r = xnew(struct http_run);
     _cleanup_free_ char *path = xasprintf("%s" STR_FMT, t->prefix, STR_ARG(c->path));
@@ -98,9 +111,19 @@ static void *call(struct kube_transport *base, const struct transport_call *c,
         bearer = xasprintf("Bearer %s", t->token);
         http_add(&hc.headers, STR("Authorization"), str_of(bearer));
     }
+    if (c->upgrade) {
+        http_add(&hc.headers, STR("Connection"), STR("Upgrade"));
+        http_add(&hc.headers, STR("Upgrade"), str_of(c->upgrade));
+    }
+    for (size_t i = 0; c->fields && i < c->fields->n; i++)
+        http_add(&hc.headers, c->fields->h[i].name, c->fields->h[i].value);
     r->events = *ev;
     r->ctx = ctx;
-    r->running = http_client_call(t->client, &hc, c->stream ? &stream : &whole, r);
+    r->running = http_client_call(t->client, &hc,
+                                  c->upgrade  ? &upgrade
+                                  : c->stream ? &stream
+                                              : &whole,
+                                  r);
     return r;
 }
 

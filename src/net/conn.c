@@ -5,6 +5,8 @@
 
 #include "net/conn_impl.h"
 
+#define FLUSH_MS 5000
+
 void conn_init(struct conn *c, const struct conn_ops *ops, struct loop *l)
 {
     c->ops = ops;
@@ -67,12 +69,22 @@ void conn_close(struct conn *c)
     c->ops->close(c);
 }
 
-void conn_close_flush(struct conn *c)
+void conn_close_flush_within(struct conn *c, uint64_t stall_ms)
 {
     if (!c)
         return;
     c->ev = (struct conn_events){0};
-    c->ops->close_flush(c);
+    c->ops->close_flush(c, stall_ms);
+}
+
+void conn_close_flush(struct conn *c)
+{
+    conn_close_flush_within(c, FLUSH_MS);
+}
+
+bool conn_peer_left(struct conn *c)
+{
+    return c->ops->peer_left(c);
 }
 
 const char *conn_peer(struct conn *c)

@@ -12,6 +12,8 @@
 #include <sys/uio.h>
 
 #include "base/err.h"
+#include "net/fdbudget.h"
+#include "net/limits.h"
 #include "net/loop.h"
 
 struct conn;
@@ -39,8 +41,14 @@ void conn_read_stop(struct conn *c);  /* back-pressure */
 void conn_read_start(struct conn *c); /* connections start out reading */
 void conn_shutdown(struct conn *c);   /* half-close after the unsent bytes */
 void conn_close(struct conn *c);      /* drops unsent bytes; frees; no callback follows */
-/* No callback follows; sends what is left (bounded to 5 s), then frees. */
-void conn_close_flush(struct conn *c);
+/*
+ * No callback follows; sends what is left, waits until the peer has it all, then frees. Gives up
+ * when nothing of it moves for stall_ms, or when less than 1 KiB/s moves.
+ */
+void conn_close_flush_within(struct conn *c, uint64_t stall_ms);
+void conn_close_flush(struct conn *c); /* within 5 s: for answers that nobody will miss */
+/* While reading is stopped nobody hears of a peer that left: this asks. Costs a system call. */
+bool conn_peer_left(struct conn *c);
 
 /* "203.0.113.7:4711" style; valid while the connection lives. */
 const char *conn_peer(struct conn *c);
@@ -60,13 +68,30 @@ struct listen_opts {
     bool reuse_port;        /* SO_REUSEPORT: several loops share the port */
     int backlog;            /* 0 = 1024 */
     struct tls_server *tls; /* NULL = plain; not owned */
-    int fd;                 /* if > 0: an already bound and listening socket, taken over */
+    int fd;      /* if > 0: an already bound socket (systemd's, see activation.h), taken over */
+    bool paused; /* bound and listening, so clients wait in the backlog until listener_accept */
+    /* Descriptors are taken from this class's share; out of them, accepting stops for 100 ms. */
+    enum fd_class fd_class;
+    /* Open connections, those in their handshake included; 0 = LIMIT_NET_CONNECTIONS. At the bound
+     * accepting stops until one ends. */
+    size_t max_connections;
+    size_t
+        max_handshakes; /* 0 = LIMIT_NET_HANDSHAKES; beyond it the oldest is dropped. 10 s each */
+    /* Asked at a bound, with listener_new's ctx: true if it closed a connection of this listener.
+     * NULL: nobody is closed for a newcomer's sake. */
+    bool (*make_room)(void *ctx);
+    /* Clients have to wait: told with listener_new's ctx, at most every ten seconds. May be NULL.
+     */
+    void (*on_trouble)(void *ctx, const struct err *why);
 };
 /* -EADDRINUSE names who to look for. Each accepted connection is handed to on_conn (events not yet
  * set). */
 struct listener *listener_new(struct loop *l, const struct listen_opts *o,
                               void (*on_conn)(void *ctx, struct conn *c), void *ctx, struct err *e);
 int listener_port(const struct listener *ls);
+/* Stops accepting (clients wait in the backlog) or goes on. */
+void listener_accept(struct listener *ls, bool on);
+size_t listener_connections(const struct listener *ls); /* open ones */
 void listener_free(struct listener *ls); /* stops accepting; accepted connections live on */
 
 /* ---- connecting ---- */
@@ -78,6 +103,7 @@ struct connect_opts {
     struct tls_client *tls;  /* NULL = plain */
     const char *server_name; /* for TLS verification; NULL = host */
     uint64_t timeout_ms;     /* 0 = 10 s; covers resolution, TCP and TLS */
+    enum fd_class fd_class;  /* -EMFILE when its share is used up */
 };
 struct connecting;
 /* Exactly one call of done, never from inside conn_connect: c is the caller's, or NULL with the
@@ -89,6 +115,18 @@ void connecting_cancel(struct connecting *k); /* done is not called */
 
 /* Two ends joined in memory on one loop, for tests and in-process use. */
 void conn_pair(struct loop *l, struct conn *ret_ends[static 2]);
+
+/*
+ * Two ends in memory on two loops (which may be one): a connection across threads. Each end is used
+ * on its own loop only. Made on any thread.
+ */
+void conn_pair_across(struct loop *a, struct loop *b, struct conn *ret_ends[static 2]);
+
+/*
+ * The connection, before whose bytes the n given ones come (copied; n may be 0). It has no events
+ * afterwards; the caller sets its own before it returns to the loop. Takes c over.
+ */
+struct conn *conn_with_unread(struct conn *c, const void *p, size_t n);
 
 /* A connection over a descriptor that is a connected stream socket; takes it over. */
 struct conn *conn_from_fd(struct loop *l, int fd, struct err *e);

@@ -13,7 +13,8 @@ struct conn_ops {
     void (*read_start)(struct conn *c);
     void (*shutdown)(struct conn *c);
     void (*close)(struct conn *c);
-    void (*close_flush)(struct conn *c);
+    void (*close_flush)(struct conn *c, uint64_t stall_ms);
+    bool (*peer_left)(struct conn *c);
     const char *(*peer)(struct conn *c);
     const char *(*local)(struct conn *c);
 };
@@ -38,12 +39,31 @@ void conn_init(struct conn *c, const struct conn_ops *ops, struct loop *l);
 /* Tells the owner that the stream is over; the caller makes sure that it is said once. */
 void conn_tell_close(struct conn *c, int code, const char *why);
 
+/* The open connections of one listener: each gives its place back when its descriptor is closed. On
+ * one loop. */
+struct conn_count {
+    size_t n;
+    unsigned refs;
+    void (*given)(void *ctx); /* a place became free; NULL once the listener is gone */
+    void *ctx;
+};
+void conn_count_give(struct conn_count *k); /* NULL accepted */
+void conn_count_unref(struct conn_count *k);
+
 /* A stream connection whose libuv handle is not yet open: for accept and connect. */
 struct stream_conn;
-struct stream_conn *stream_conn_new(struct loop *l, bool is_pipe);
+/* Takes a place of the class that was taken before. */
+struct stream_conn *stream_conn_new(struct loop *l, bool is_pipe, enum fd_class fd_class);
 struct uv_stream_s *stream_conn_handle(struct stream_conn *s);
 struct conn *stream_conn_open(struct stream_conn *s); /* the handle is connected: starts reading */
 void stream_conn_discard(struct stream_conn *s);
+/*
+ * Over a socket that has its options already. Takes the descriptor, a reference and place of count
+ * (may be NULL), and a place of the class; NULL, with all given back, when libuv refuses.
+ */
+struct conn *stream_conn_accepted(struct loop *l, int fd, bool is_pipe, struct conn_count *count,
+                                  enum fd_class fd_class);
+void socket_options(int fd);
 
 /* "1.2.3.4:80", "[::1]:80" or "unix". */
 void sockaddr_format(const struct sockaddr *sa, char *ret, size_t n);

@@ -159,6 +159,17 @@ static void pair_close(struct conn *c)
     pair_shutdown(c);
 }
 
+/* What was written already lies with the other end. */
+static void pair_close_flush(struct conn *c, uint64_t stall_ms)
+{
+    pair_close(c);
+}
+
+static bool pair_peer_left(struct conn *c)
+{
+    return other(end_of(c))->closed || end_of(c)->want_eof;
+}
+
 static const char *pair_name(struct conn *c)
 {
     return "loopback";
@@ -171,7 +182,8 @@ static const struct conn_ops pair_ops = {
     .read_start = pair_read_start,
     .shutdown = pair_shutdown,
     .close = pair_close,
-    .close_flush = pair_close, /* what was written already lies with the other end */
+    .close_flush = pair_close_flush,
+    .peer_left = pair_peer_left,
     .peer = pair_name,
     .local = pair_name,
 };

@@ -9,15 +9,21 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "net/conn_impl.h"
 
-#define LINGER_MS     5000
+#define FIN_MS        5000 /* for the peer's half, once it has all of ours */
+#define FLUSH_RATE    1024 /* bytes a second that a flushing close must move */
 #define KEEP_BUFFER   (32 * 1024)
 #define ADDRESS_CHARS 64
 
@@ -49,6 +55,11 @@ struct stream_conn {
     unsigned pins;        /* deferred calls that still point here */
     bool gone;            /* libuv has let go of the handle */
     struct timer *linger; /* only while lingering */
+    uint64_t stall_ms;
+    int64_t give_up_ns;
+    size_t left; /* at the last look of the timer */
+    struct conn_count *count;
+    enum fd_class fd_class;
     char peer[ADDRESS_CHARS], local[ADDRESS_CHARS];
 };
 
@@ -101,7 +112,9 @@ static void stream_close(struct conn *c)
     s->told_close = true;
     timer_free(s->linger);
     s->linger = NULL;
-    uv_close(&s->h.any, on_gone);
+    uv_close(&s->h.any, on_gone); /* closes the descriptor at once */
+    fdbudget_give(s->fd_class);
+    conn_count_give(steal(&s->count));
 }
 
 static void drop(struct loop_owned *o)
@@ -307,12 +320,33 @@ static void stream_shutdown(struct conn *c)
         shut_if_sent(s);
 }
 
-static void linger_over(void *ctx)
+/* What the peer has not confirmed yet: with us and with the kernel. */
+static size_t undelivered(struct stream_conn *s)
 {
-    stream_close(&((struct stream_conn *)ctx)->base);
+    uv_os_fd_t fd;
+    int in_kernel = 0;
+
+    if (uv_fileno(&s->h.any, &fd) == 0)
+        (void)ioctl(fd, SIOCOUTQ, &in_kernel);
+    return stream_unsent(&s->base) + (size_t)in_kernel;
 }
 
-static void stream_close_flush(struct conn *c)
+/* Looks whether the peer took something since the last time. */
+static void linger_tick(void *ctx)
+{
+    struct stream_conn *s = ctx;
+    size_t left = undelivered(s);
+    bool moved = left < s->left;
+    int64_t now = loop_now_ns(s->base.loop);
+
+    s->left = left;
+    if (!moved || now >= s->give_up_ns)
+        stream_close(&s->base);
+    else
+        timer_start(s->linger, left ? s->stall_ms : FIN_MS);
+}
+
+static void stream_close_flush(struct conn *c, uint64_t stall_ms)
 {
     struct stream_conn *s = stream_of(c);
 
@@ -321,10 +355,26 @@ static void stream_close_flush(struct conn *c)
         return;
     }
     s->lingering = true;
-    s->linger = timer_new(c->loop, linger_over, s);
-    timer_start(s->linger, LINGER_MS);
+    s->stall_ms = stall_ms;
+    s->left = undelivered(s);
+    s->give_up_ns = loop_now_ns(c->loop) + (int64_t)stall_ms * NS_PER_MS +
+                    (int64_t)s->left * NS_PER_SEC / FLUSH_RATE;
+    s->linger = timer_new(c->loop, linger_tick, s);
+    timer_start(s->linger, s->left ? stall_ms : FIN_MS);
     stream_read_start(c);
     stream_shutdown(c);
+}
+
+static bool stream_peer_left(struct conn *c)
+{
+    struct stream_conn *s = stream_of(c);
+    struct pollfd p = {.events = POLLRDHUP};
+    uv_os_fd_t fd;
+
+    if (s->eof || s->dead || s->told_close || uv_fileno(&s->h.any, &fd) != 0)
+        return true;
+    p.fd = fd;
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 /* ---- addresses ---- */
@@ -382,18 +432,20 @@ static const struct conn_ops stream_ops = {
     .shutdown = stream_shutdown,
     .close = stream_close,
     .close_flush = stream_close_flush,
+    .peer_left = stream_peer_left,
     .peer = stream_peer,
     .local = stream_local,
 };
 
 /* ---- making ---- */
 
-struct stream_conn *stream_conn_new(struct loop *l, bool is_pipe)
+struct stream_conn *stream_conn_new(struct loop *l, bool is_pipe, enum fd_class fd_class)
 {
     struct stream_conn *s = xnew(struct stream_conn);
 
     conn_init(&s->base, &stream_ops, l);
     s->owned.drop = drop;
+    s->fd_class = fd_class;
     if (is_pipe)
         uv_pipe_init(&l->uv, &s->h.pipe, 0);
     else
@@ -407,10 +459,26 @@ struct uv_stream_s *stream_conn_handle(struct stream_conn *s)
     return &s->h.stream;
 }
 
+/* A peer whose machine or path died says nothing: the kernel asks after a minute of silence, and
+ * the connection ends a minute later. Accepted sockets have all of this from their listening one.
+ */
+void socket_options(int fd)
+{
+    const int on = 1, idle_s = 60, every_s = 15, times = 4;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof(every_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+}
+
 struct conn *stream_conn_open(struct stream_conn *s)
 {
-    if (s->h.any.type == UV_TCP)
-        uv_tcp_nodelay(&s->h.tcp, 1);
+    uv_os_fd_t fd;
+
+    if (s->h.any.type == UV_TCP && uv_fileno(&s->h.any, &fd) == 0)
+        socket_options(fd);
     stream_read_start(&s->base);
     return &s->base;
 }
@@ -418,6 +486,23 @@ struct conn *stream_conn_open(struct stream_conn *s)
 void stream_conn_discard(struct stream_conn *s)
 {
     stream_close(&s->base);
+}
+
+struct conn *stream_conn_accepted(struct loop *l, int fd, bool is_pipe, struct conn_count *count,
+                                  enum fd_class fd_class)
+{
+    struct stream_conn *s = stream_conn_new(l, is_pipe, fd_class);
+
+    s->count = count;
+    int r = is_pipe ? uv_pipe_open(&s->h.pipe, fd) : uv_tcp_open(&s->h.tcp, fd);
+
+    if (r < 0) {
+        close(fd);
+        stream_conn_discard(s);
+        return NULL;
+    }
+    stream_read_start(&s->base);
+    return &s->base;
 }
 
 struct conn *conn_from_fd(struct loop *l, int fd, struct err *e)
@@ -430,14 +515,10 @@ struct conn *conn_from_fd(struct loop *l, int fd, struct err *e)
         close(fd);
         return NULL;
     }
-    bool is_pipe = sa.ss_family == AF_UNIX;
-    struct stream_conn *s = stream_conn_new(l, is_pipe);
-    int r = is_pipe ? uv_pipe_open(&s->h.pipe, fd) : uv_tcp_open(&s->h.tcp, fd);
-    if (r < 0) {
-        err_set(e, r, "cannot use descriptor %d: %s", fd, uv_strerror(r));
-        close(fd);
-        stream_conn_discard(s);
-        return NULL;
-    }
-    return stream_conn_open(s);
+    if (sa.ss_family != AF_UNIX)
+        socket_options(fd);
+    struct conn *c = stream_conn_accepted(l, fd, sa.ss_family == AF_UNIX, NULL, FD_UNCOUNTED);
+    if (!c)
+        err_set(e, -EBADF, "cannot use descriptor %d as a connection", fd);
+    return c;
 }

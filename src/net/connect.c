@@ -17,7 +17,7 @@ struct connecting {
     int port;
     char *unix_path;
     struct tls_client *tls;
-    uint64_t timeout_ms;
+    enum fd_class fd_class;
     void (*done)(void *ctx, struct conn *c, const struct err *why);
     void *ctx;
     bool over;
@@ -143,16 +143,29 @@ static void on_connect(uv_connect_t *req, int status)
     }
 }
 
+static bool new_socket(struct connecting *k, bool is_pipe)
+{
+    if (fdbudget_take(k->fd_class)) {
+        k->trying = stream_conn_new(k->loop, is_pipe, k->fd_class);
+        return true;
+    }
+    fail_with(k, -EMFILE, "the process has used up its share of descriptors for this");
+    finish(k, NULL);
+    return false;
+}
+
 static void start_pipe(struct connecting *k)
 {
-    k->trying = stream_conn_new(k->loop, true);
+    if (!new_socket(k, true))
+        return;
     k->pins++;
     uv_pipe_connect(&k->req, (uv_pipe_t *)stream_conn_handle(k->trying), k->unix_path, on_connect);
 }
 
 static void try_address(struct connecting *k, const struct sockaddr *sa)
 {
-    k->trying = stream_conn_new(k->loop, false);
+    if (!new_socket(k, false))
+        return;
     k->pins++;
     int r = uv_tcp_connect(&k->req, (uv_tcp_t *)stream_conn_handle(k->trying), sa, on_connect);
     if (r == 0)
@@ -240,6 +253,7 @@ struct connecting *conn_connect(struct loop *l, const struct connect_opts *o,
     k->unix_path = o->unix_path ? xstrdup(o->unix_path) : NULL;
     k->server_name = o->server_name ? xstrdup(o->server_name) : NULL;
     k->tls = o->tls;
+    k->fd_class = o->fd_class;
     k->done = done;
     k->ctx = ctx;
     k->is_numeric = uv_ip4_addr(k->host, k->port, (struct sockaddr_in *)&k->numeric) == 0 ||

@@ -1,36 +1,131 @@
 /*
- * Listening sockets. The socket is made here rather than by libuv, since SO_REUSEPORT has to be set
- * before bind. Accepted connections that speak TLS are handed on once their handshake is complete.
+ * Accepting connections. The listening socket is polled and accepted from here, not through
+ * uv_listen: libuv's accept loop holds one reserve descriptor for the case that there is no other,
+ * and repeats for ever once another thread has taken that number.
+ *
+ * One turn of accept_some ends in one of three ways: nothing is waiting; the bound of connections
+ * is reached and the owner could not make room, so polling stops until a connection ends; or the
+ * process (or the class's share) has no descriptor, so polling stops for RETRY_MS. Whoever waits
+ * then waits in the kernel's backlog.
+ *
+ * A connection that is to speak TLS is handed on once its handshake is complete; handshakes are few
+ * at a time, and a newcomer takes the place of the oldest.
  */
-#include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/list.h"
-#include "base/str.h"
 #include "net/conn_impl.h"
+#include "net/listen_socket.h"
 
 #define HANDSHAKE_MS 10000
+#define RETRY_MS     100
+#define TURN         64 /* accepted before other connections get their turn */
+#define SAY_NS       (10 * NS_PER_SEC)
 
 struct listener {
     struct loop_owned owned;
-    union {
-        uv_handle_t any;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } h;
+    uv_poll_t poll;
+    int fd;
+    bool is_unix;
     struct loop *loop;
-    struct tls_server *tls;
+    struct listen_opts o;
     int port;
     void (*on_conn)(void *ctx, struct conn *c);
     void *ctx;
-    struct list shaking; /* struct shaking: handshakes under way */
+    bool wanted;  /* the owner wants connections */
+    bool polling; /* the socket is being watched */
+    struct timer *retry;
+    struct conn_count *count;
+    struct list shaking; /* struct shaking: handshakes under way, the oldest first */
+    size_t n_shaking;
+    int64_t said_ns; /* when trouble was last told of; 0 = never */
+    size_t troubles; /* since then */
 };
+
+static void accept_some(struct listener *ls);
+
+/* ---- counting ---- */
+
+void conn_count_unref(struct conn_count *k)
+{
+    if (k && --k->refs == 0)
+        free(k);
+}
+
+void conn_count_give(struct conn_count *k)
+{
+    if (!k)
+        return;
+    assert(k->n > 0);
+    k->n--;
+    if (k->given)
+        k->given(k->ctx);
+    conn_count_unref(k);
+}
+
+/* ---- watching the socket ---- */
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+    accept_some(container_of(h, struct listener, poll));
+}
+
+static void watch(struct listener *ls, bool on)
+{
+    if (ls->polling == on || uv_is_closing((uv_handle_t *)&ls->poll))
+        return;
+    ls->polling = on;
+    if (on)
+        uv_poll_start(&ls->poll, UV_READABLE, on_poll);
+    else
+        uv_poll_stop(&ls->poll);
+}
+
+static void resume(struct listener *ls)
+{
+    watch(ls, ls->wanted && ls->count->n < ls->o.max_connections && !timer_active(ls->retry));
+}
+
+static void on_retry(void *ctx)
+{
+    resume(ctx);
+}
+
+static void on_given(void *ctx)
+{
+    resume(ctx);
+}
+
+/* Tells of it the first time and then at most every ten seconds. */
+static void trouble(struct listener *ls, int code, const char *why)
+{
+    int64_t now = loop_now_ns(ls->loop);
+    struct err e;
+
+    ls->troubles++;
+    if (!ls->o.on_trouble || (ls->said_ns && now - ls->said_ns < SAY_NS))
+        return;
+    err_set(&e, code,
+            "port %d accepts no connections for now: %s (%zu times since the last report)",
+            ls->port, why, ls->troubles);
+    ls->said_ns = now;
+    ls->troubles = 0;
+    ls->o.on_trouble(ls->ctx, &e);
+}
+
+static void wait_a_little(struct listener *ls, int errnum)
+{
+    watch(ls, false);
+    timer_start(ls->retry, RETRY_MS);
+    trouble(ls, -errnum, strerror(errnum));
+}
+
+/* ---- handshakes ---- */
 
 struct shaking {
     struct list link;
@@ -41,6 +136,7 @@ struct shaking {
 
 static void shaking_free(struct shaking *k)
 {
+    k->ls->n_shaking--;
     list_del(&k->link);
     timer_free(k->limit);
     free(k);
@@ -49,9 +145,10 @@ static void shaking_free(struct shaking *k)
 static void shaking_late(void *ctx)
 {
     struct shaking *k = ctx;
+    struct conn *c = k->conn;
 
-    conn_close(k->conn);
     shaking_free(k);
+    conn_close(c);
 }
 
 static void shaking_done(void *ctx, struct conn *c, const struct err *why)
@@ -64,164 +161,164 @@ static void shaking_done(void *ctx, struct conn *c, const struct err *why)
         ls->on_conn(ls->ctx, c);
 }
 
+static bool drop_oldest_handshake(struct listener *ls)
+{
+    if (list_empty(&ls->shaking))
+        return false;
+    shaking_late(list_entry(ls->shaking.next, struct shaking, link));
+    return true;
+}
+
 static void start_tls(struct listener *ls, struct conn *c)
 {
     struct shaking *k = xnew(struct shaking);
 
+    if (ls->n_shaking >= ls->o.max_handshakes)
+        drop_oldest_handshake(ls);
     k->ls = ls;
     list_push_back(&ls->shaking, &k->link);
+    ls->n_shaking++;
     k->limit = timer_new(ls->loop, shaking_late, k);
     timer_start(k->limit, HANDSHAKE_MS);
-    k->conn = tls_accept(c, ls->tls, shaking_done, k);
+    k->conn = tls_accept(c, ls->o.tls, shaking_done, k);
 }
 
-static void on_accept(uv_stream_t *h, int status)
-{
-    struct listener *ls = container_of(h, struct listener, h.stream);
+/* ---- accepting ---- */
 
-    if (status < 0)
+static void take_in(struct listener *ls, int fd)
+{
+    ls->count->n++;
+    ls->count->refs++;
+    struct conn *c = stream_conn_accepted(ls->loop, fd, ls->is_unix, ls->count, ls->o.fd_class);
+
+    if (!c)
         return;
-    struct stream_conn *s = stream_conn_new(ls->loop, ls->h.any.type == UV_NAMED_PIPE);
-    if (uv_accept(h, stream_conn_handle(s)) < 0) {
-        stream_conn_discard(s);
-        return;
-    }
-    struct conn *c = stream_conn_open(s);
-    if (ls->tls)
+    if (ls->o.tls)
         start_tls(ls, c);
     else
         ls->on_conn(ls->ctx, c);
 }
 
-/* ---- the socket ---- */
-
-static int bind_error(int errnum, const char *host, int port, struct err *e)
+static bool is_full(const struct listener *ls)
 {
-    char where[96];
-
-    if (streq(host, "::") || streq(host, "0.0.0.0"))
-        snprintf(where, sizeof(where), "port %d", port);
-    else
-        snprintf(where, sizeof(where), strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
-    if (errnum == EADDRINUSE)
-        return err_set(e, -EADDRINUSE,
-                       "cannot listen on %s: already in use by another program (`ss -ltnp` shows "
-                       "which)",
-                       where);
-    if (errnum == EACCES)
-        return err_set(e, -EACCES,
-                       "cannot listen on %s: permission denied; ports below 1024 need root or "
-                       "the capability CAP_NET_BIND_SERVICE",
-                       where);
-    return err_sys(e, errnum, "cannot listen on %s", where);
+    return ls->count->n >= ls->o.max_connections;
 }
 
-static int parse_address(const char *host, int port, struct sockaddr_storage *sa, struct err *e)
+static bool can_make_room(const struct listener *ls)
 {
-    if (uv_ip4_addr(host, port, (struct sockaddr_in *)sa) == 0 ||
-        uv_ip6_addr(host, port, (struct sockaddr_in6 *)sa) == 0)
-        return 0;
-    return err_set(e, -EINVAL, "cannot listen on %s:%d: not a numeric IP address", host, port);
+    return ls->o.make_room || !list_empty(&ls->shaking);
 }
 
-static int make_socket(const struct listen_opts *o, const char *host, struct err *e)
+/* The owner closes somebody, or the oldest unfinished handshake goes. */
+static bool make_room(struct listener *ls)
 {
-    struct sockaddr_storage sa;
-    _cleanup_close_ int fd = -1;
-    const int on = 1, off = 0;
-
-    int r = parse_address(host, o->port, &sa, e);
-    if (r < 0)
-        return r;
-    fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return bind_error(errno, host, o->port, e);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (o->reuse_port)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    if (sa.ss_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    socklen_t len =
-        sa.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    if (bind(fd, (struct sockaddr *)&sa, len) < 0)
-        return bind_error(errno, host, o->port, e);
-    r = fd;
-    fd = -1;
-    return r;
+    return (ls->o.make_room && ls->o.make_room(ls->ctx)) || drop_oldest_handshake(ls);
 }
 
-static int open_socket(const struct listen_opts *o, struct err *e)
+static void wait_for_room(struct listener *ls)
 {
-    if (o->host && o->host[0])
-        return make_socket(o, o->host, e);
-    int fd = make_socket(o, "::", e);
-    /* A kernel without IPv6 still serves IPv4. */
-    return fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL ? make_socket(o, "0.0.0.0", e) : fd;
+    watch(ls, false);
+    trouble(ls, -EUSERS, "the maximum of connections is reached");
 }
 
-static int port_of(int fd)
+static bool means_wait(int errnum)
 {
-    struct sockaddr_storage sa = {0};
-    socklen_t len = sizeof(sa);
-
-    if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
-        return 0;
-    if (sa.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)&sa)->sin6_port);
-    return sa.ss_family == AF_INET ? ntohs(((struct sockaddr_in *)&sa)->sin_port) : 0;
+    return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
 }
 
-static bool is_unix(int fd)
+static bool accept_failed(struct listener *ls, int errnum)
 {
-    int domain = 0;
-    socklen_t len = sizeof(domain);
-
-    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+    if (means_wait(errnum))
+        wait_a_little(ls, errnum);
+    /* What else can happen concerns the one connection that did not come about. */
+    return errnum == EINTR || errnum == ECONNABORTED || errnum == EPROTO || errnum == EPERM;
 }
+
+/* One connection; false when there is no other to be had now. Nobody has to go before it is certain
+ * that somebody came. */
+static bool accept_one(struct listener *ls)
+{
+    bool share = fdbudget_take(ls->o.fd_class);
+
+    if (is_full(ls) && !can_make_room(ls)) {
+        wait_for_room(ls);
+    } else if (!share && !can_make_room(ls)) {
+        wait_a_little(ls, EMFILE);
+    } else {
+        int fd = accept4(ls->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), errnum = errno;
+        bool room = fd < 0 || !is_full(ls) || make_room(ls);
+        share = share || (fd >= 0 && make_room(ls) && fdbudget_take(ls->o.fd_class));
+        if (fd >= 0 && room && share) {
+            take_in(ls, fd);
+            return true;
+        }
+        if (share)
+            fdbudget_give(ls->o.fd_class);
+        if (fd < 0)
+            return accept_failed(ls, errnum);
+        close(fd);
+        room ? wait_a_little(ls, EMFILE) : wait_for_room(ls);
+        return false;
+    }
+    if (share)
+        fdbudget_give(ls->o.fd_class);
+    return false;
+}
+
+static void accept_some(struct listener *ls)
+{
+    for (int i = 0; i < TURN && ls->polling; i++) {
+        if (!accept_one(ls))
+            break;
+    }
+}
+
+void listener_accept(struct listener *ls, bool on)
+{
+    ls->wanted = on;
+    resume(ls);
+}
+
+/* ---- life ---- */
 
 static void listener_drop(struct loop_owned *o)
 {
     listener_free(container_of(o, struct listener, owned));
 }
 
-static int start_listening(struct listener *ls, int fd, int backlog)
+static struct conn_count *count_new(struct listener *ls)
 {
-    bool pipe = is_unix(fd);
+    struct conn_count *k = xnew(struct conn_count);
 
-    if (pipe)
-        uv_pipe_init(&ls->loop->uv, &ls->h.pipe, 0);
-    else
-        uv_tcp_init(&ls->loop->uv, &ls->h.tcp);
-    ls->h.any.data = &ls->owned;
-    int r = pipe ? uv_pipe_open(&ls->h.pipe, fd) : uv_tcp_open(&ls->h.tcp, fd);
-    if (r < 0) {
-        close(fd);
-        return r;
-    }
-    return uv_listen(&ls->h.stream, backlog ? backlog : 1024, on_accept);
+    *k = (struct conn_count){.refs = 1, .given = on_given, .ctx = ls};
+    return k;
 }
 
 struct listener *listener_new(struct loop *l, const struct listen_opts *o,
                               void (*on_conn)(void *ctx, struct conn *c), void *ctx, struct err *e)
 {
-    int fd = o->fd > 0 ? o->fd : open_socket(o, e);
+    int fd = listen_socket(o, e);
 
     if (fd < 0)
         return NULL;
     struct listener *ls = xnew(struct listener);
     ls->owned.drop = listener_drop;
     ls->loop = l;
-    ls->tls = o->tls;
-    ls->port = port_of(fd);
+    ls->o = *o;
+    ls->o.host = NULL; /* not ours to keep */
+    ls->o.max_connections = o->max_connections ? o->max_connections : LIMIT_NET_CONNECTIONS;
+    ls->o.max_handshakes = o->max_handshakes ? o->max_handshakes : LIMIT_NET_HANDSHAKES;
+    ls->fd = fd;
+    ls->is_unix = listen_socket_is_unix(fd);
+    ls->port = listen_socket_port(fd);
     ls->on_conn = on_conn;
     ls->ctx = ctx;
     list_init(&ls->shaking);
-    int r = start_listening(ls, fd, o->backlog);
-    if (r < 0) {
-        bind_error(-r, o->host && o->host[0] ? o->host : "*", o->port, e);
-        listener_free(ls);
-        return NULL;
-    }
+    ls->count = count_new(ls);
+    ls->retry = timer_new(l, on_retry, ls);
+    uv_poll_init(&l->uv, &ls->poll, fd);
+    ls->poll.data = &ls->owned;
+    listener_accept(ls, !o->paused);
     return ls;
 }
 
@@ -230,15 +327,27 @@ int listener_port(const struct listener *ls)
     return ls->port;
 }
 
+size_t listener_connections(const struct listener *ls)
+{
+    return ls->count->n;
+}
+
 static void listener_gone(uv_handle_t *h)
 {
-    free(container_of(h, struct listener, h.any));
+    free(container_of((uv_poll_t *)h, struct listener, poll));
 }
 
 void listener_free(struct listener *ls)
 {
-    if (!ls || uv_is_closing(&ls->h.any))
+    if (!ls || uv_is_closing((uv_handle_t *)&ls->poll))
         return;
-    list_for_each_safe(it, &ls->shaking) shaking_late(list_entry(it, struct shaking, link));
-    uv_close(&ls->h.any, listener_gone);
+    ls->wanted = false;
+    watch(ls, false);
+    while (drop_oldest_handshake(ls))
+        ;
+    ls->count->given = NULL;
+    conn_count_unref(ls->count);
+    timer_free(ls->retry);
+    uv_close((uv_handle_t *)&ls->poll, listener_gone);
+    close(ls->fd);
 }

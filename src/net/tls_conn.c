@@ -330,26 +330,32 @@ static void tls_shutdown(struct conn *c)
     conn_shutdown(tls_of(c)->lower);
 }
 
-static void close_with(struct conn *c, void (*close_lower)(struct conn *lower))
+static void tls_close(struct conn *c)
 {
     struct tls_conn *t = tls_of(c);
 
     if (t->closed)
         return;
     t->closed = true;
-    close_lower(t->lower);
+    conn_close(t->lower);
     release(t);
 }
 
-static void tls_close(struct conn *c)
+static void tls_close_flush(struct conn *c, uint64_t stall_ms)
 {
-    close_with(c, conn_close);
+    struct tls_conn *t = tls_of(c);
+
+    if (t->closed)
+        return;
+    send_close_notify(t);
+    t->closed = true;
+    conn_close_flush_within(t->lower, stall_ms);
+    release(t);
 }
 
-static void tls_close_flush(struct conn *c)
+static bool tls_peer_left(struct conn *c)
 {
-    send_close_notify(tls_of(c));
-    close_with(c, conn_close_flush);
+    return tls_of(c)->eof || conn_peer_left(tls_of(c)->lower);
 }
 
 static const char *tls_peer(struct conn *c)
@@ -370,6 +376,7 @@ static const struct conn_ops tls_ops = {
     .shutdown = tls_shutdown,
     .close = tls_close,
     .close_flush = tls_close_flush,
+    .peer_left = tls_peer_left,
     .peer = tls_peer,
     .local = tls_local,
 };

@@ -7,7 +7,7 @@
 #include "serving/class_check.h"
 
 #include "base/buf.h"
-#include "base/limits.h"
+#include "http/limits.h"
 #include "base/map.h"
 #include "contract/conditions.h"
 

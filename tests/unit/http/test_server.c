@@ -14,6 +14,7 @@
 #include "http/client.h"
 #include "http/h1.h"
 #include "http/server.h"
+#include "http/session.h"
 
 static struct loop *loop;
 static struct http_server *server;
@@ -421,6 +422,341 @@ static void test_slow_head(void **state)
     raw_answer("GET / HT", "HTTP/1.1 408 Request Timeout\r\n");
 }
 
+/* ---- head handler ---- */
+
+static int heads;
+
+static void restart(struct http_server_opts o)
+{
+    http_server_shutdown(server, 0, stop, NULL);
+    loop_run(loop);
+    o.listen = (struct listen_opts){.host = "127.0.0.1"};
+    o.handler = handler;
+    server = http_server_new(loop, &o, NULL);
+    heads = 0;
+}
+
+static void head_handler(void *ctx, struct http_exchange *x)
+{
+    heads++;
+    assert_int_equal(http_body(x).n, 0);
+    if (str_starts(http_path(x), STR("/deny"))) {
+        http_reply(x, 401, "text/plain", "no", 2);
+    } else if (str_starts(http_path(x), STR("/later"))) {
+        held = x;
+        http_on_close(x, on_held_close, NULL);
+        loop_stop(loop);
+    } else {
+        http_set_user(x, &(struct user_info){.name = "alice"});
+        http_set_data(x, &heads);
+        http_read_body(x);
+    }
+}
+
+static void test_head_handler_refuses_and_connection_stays(void **state)
+{
+    restart((struct http_server_opts){.max_body = 1000, .head = head_handler});
+    raw_answer("POST /deny HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+               "POST /deny HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+               "3\r\nabc\r\n0\r\n\r\n"
+               "GET /deny HTTP/1.1\r\nHost: x\r\n\r\n"
+               "GET /query?q HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+               "HTTP/1.1 401 Unauthorized\r\n");
+    assert_int_equal(count(buf_z(&got), "HTTP/1.1 401"), 3);
+    assert_int_equal(count(buf_z(&got), "HTTP/1.1 201"), 1);
+    assert_int_equal(heads, 4);
+    assert_int_equal(served, 1);
+}
+
+/* What was announced but is not worth reading costs the connection. */
+static void test_head_handler_refuses_large_body(void **state)
+{
+    restart((struct http_server_opts){.max_body = 1 << 30, .head = head_handler});
+    raw_answer("POST /deny HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\nhello",
+               "HTTP/1.1 401 Unauthorized\r\n");
+    assert_non_null(strstr(buf_z(&got), "Connection: close"));
+    raw_answer("POST /deny HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+               "Expect: 100-continue\r\n\r\n",
+               "HTTP/1.1 401 Unauthorized\r\n");
+    assert_null(strstr(buf_z(&got), "100 Continue"));
+    raw_answer("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000000\r\n\r\n",
+               "HTTP/1.1 413 Content Too Large\r\n");
+    assert_int_equal(heads, 3);
+    assert_int_equal(served, 0);
+}
+
+static void test_head_handler_answers_later(void **state)
+{
+    restart((struct http_server_opts){.max_body = 1000, .head = head_handler});
+    for (int accept = 0; accept < 2; accept++) {
+        buf_clear(&got);
+        send_raw("POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+                 "GET /query?q HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        while (!held)
+            loop_run(loop);
+        struct http_exchange *x = held;
+        held = NULL;
+        http_on_close(x, NULL, NULL);
+        if (accept)
+            http_read_body(x);
+        else
+            http_reply(x, 403, NULL, NULL, 0);
+        while (!raw_over)
+            loop_run(loop);
+        conn_close(raw);
+        assert_int_equal(count(buf_z(&got), accept ? "HTTP/1.1 404" : "HTTP/1.1 403"), 1);
+        assert_int_equal(count(buf_z(&got), "HTTP/1.1 201"), 1);
+    }
+}
+
+static void test_peer_leaves_before_the_verdict(void **state)
+{
+    restart((struct http_server_opts){.max_body = 1000, .head = head_handler});
+    send_raw("POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n");
+    while (!held)
+        loop_run(loop);
+    conn_close(raw);
+    if (!held_gone) { /* a half-close alone could still wait for the answer */
+        http_read_body(held);
+        while (!held_gone)
+            loop_run(loop);
+    }
+    assert_int_equal(served, 0);
+    assert_int_equal(server->held, 0);
+}
+
+/* ---- floods ---- */
+
+static void test_slow_body(void **state)
+{
+    restart((struct http_server_opts){
+        .max_body = 1 << 20, .body_grace_ms = 30, .body_rate = 1 << 30, .head_timeout_ms = 60000});
+    raw_answer("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\nabc",
+               "HTTP/1.1 408 Request Timeout\r\n");
+    assert_non_null(strstr(buf_z(&got), "\r\nDate: "));
+}
+
+static void test_bodies_have_a_sum(void **state)
+{
+    static char bytes[60000];
+    struct conn *others[3], *ends[2];
+
+    restart((struct http_server_opts){.max_body = 1 << 20, .max_held = 150000});
+    memset(bytes, 'x', sizeof(bytes));
+    for (int i = 0; i < 3; i++) {
+        conn_pair(loop, ends);
+        others[i] = ends[0];
+        http_server_adopt(server, ends[1]);
+        static const char head[] =
+            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 60001\r\n\r\n";
+        conn_write1(others[i], head, sizeof(head) - 1);
+        if (i < 2)
+            conn_write1(others[i], bytes, sizeof(bytes));
+    }
+    raw = others[2];
+    raw_over = false;
+    conn_set_events(raw, &(struct conn_events){.on_data = raw_data, .on_close = raw_close}, NULL);
+    conn_write1(raw, bytes, sizeof(bytes));
+    while (!raw_over)
+        loop_run(loop);
+    assert_int_equal(strncmp(buf_z(&got), "HTTP/1.1 503 ", 13), 0);
+    assert_non_null(strstr(buf_z(&got), "\r\nRetry-After: 1\r\n"));
+    assert_true(server->held <= 150000);
+    for (int i = 0; i < 3; i++)
+        conn_close(others[i]);
+    raw_answer("GET /query?z HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 201");
+    assert_int_equal(server->held, 0);
+}
+
+static struct conn *dialled;
+
+static void on_dialled(void *ctx, struct conn *c, const struct err *why)
+{
+    dialled = c;
+    loop_stop(loop);
+}
+
+static struct conn *dial(void)
+{
+    struct connect_opts o = {.host = "127.0.0.1", .port = http_server_port(server)};
+
+    dialled = NULL;
+    conn_connect(loop, &o, on_dialled, NULL);
+    while (!dialled)
+        loop_run(loop);
+    return dialled;
+}
+
+static void stop_loop(void *ctx)
+{
+    loop_stop(loop);
+}
+
+/* Until fewer requests than one came in within a while: the flood has come to a stand. */
+static void run_until_still(void)
+{
+    struct timer *t = timer_new(loop, stop_loop, NULL);
+
+    for (int before = -1; before != served;) {
+        before = served;
+        timer_start(t, 100);
+        loop_run(loop);
+    }
+    timer_free(t);
+}
+
+static void count_data(void *ctx, const char *p, size_t n)
+{
+    *(size_t *)ctx += n;
+}
+
+/* A client that sends and does not read stops itself; when it reads, everything is answered. */
+static void test_pipelining_without_reading(void **state)
+{
+    enum { REQUESTS = 200000 };
+    static const char one[] = "GET /query?q HTTP/1.1\r\nHost: x\r\n\r\n";
+    _cleanup_buf_ struct buf b = BUF_INIT(64 << 20);
+    size_t came = 0;
+
+    for (int i = 0; i < REQUESTS; i++)
+        buf_add(&b, one, sizeof(one) - 1);
+    struct conn *c = dial();
+    conn_set_events(c, &(struct conn_events){.on_data = count_data, .on_close = raw_close}, &came);
+    conn_read_stop(c);
+    conn_write1(c, b.p, b.n);
+    run_until_still();
+    assert_true(served < REQUESTS);
+    assert_true(server->held <= LIMIT_HTTP_PIPELINED + 64 * 1024 + 16 * 1024);
+    conn_read_start(c);
+    while (served < REQUESTS)
+        run_until_still();
+    conn_close(c);
+}
+
+/* Newcomers take the place of idle strangers, not of those who identified themselves. */
+static void test_newcomers_push_out_the_idle(void **state)
+{
+    struct conn *c[4];
+    size_t came[4] = {0};
+    static const char ask[] = "GET /query?q HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    restart((struct http_server_opts){.max_connections = 2, .head = head_handler});
+    for (int i = 0; i < 4; i++) {
+        c[i] = dial();
+        conn_set_events(c[i], &(struct conn_events){.on_data = count_data}, &came[i]);
+        if (i == 0 || i == 3)
+            conn_write1(c[i], ask, sizeof(ask) - 1);
+        while ((i == 0 || i == 3) && came[i] == 0)
+            run_until_still();
+    }
+    run_until_still();
+    assert_int_equal(server->n_sessions, 2);
+    came[0] = 0;
+    conn_write1(c[0], ask, sizeof(ask) - 1);
+    while (came[0] == 0)
+        run_until_still();
+    for (int i = 0; i < 4; i++)
+        conn_close(c[i]);
+}
+
+/* ---- upgrades ---- */
+
+static void tunnel_data(void *ctx, const char *p, size_t n)
+{
+    conn_write1(ctx, p, n);
+}
+
+static void tunnel_over(void *ctx)
+{
+    conn_close(ctx);
+}
+
+static void upgrade_handler(void *ctx, struct http_exchange *x)
+{
+    static const struct conn_events ev = {.on_data = tunnel_data, .on_eof = tunnel_over};
+    struct err e;
+
+    http_set_header(x, "X-Extra", "1");
+    struct conn *c = http_upgrade(x, "echo", &e);
+    if (!c) {
+        http_reply(x, 400, "text/plain", e.msg, strlen(e.msg));
+        return;
+    }
+    conn_set_events(c, &ev, c);
+    conn_write1(c, "hi:", 3);
+}
+
+static void restart_for_upgrades(void)
+{
+    http_server_shutdown(server, 0, stop, NULL);
+    loop_run(loop);
+    server = http_server_new(
+        loop,
+        &(struct http_server_opts){.listen = {.host = "127.0.0.1"}, .handler = upgrade_handler},
+        NULL);
+}
+
+static void test_upgrade_takes_what_was_sent_ahead(void **state)
+{
+    static const char want[] = "\r\n\r\nhi:early";
+
+    restart_for_upgrades();
+    send_raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\n"
+             "early");
+    while (!strstr(buf_z(&got), want)) {
+        raw_want = got.n + 1;
+        loop_run(loop);
+    }
+    assert_int_equal(strncmp(buf_z(&got), "HTTP/1.1 101 Switching Protocols\r\n", 34), 0);
+    assert_non_null(strstr(buf_z(&got), "\r\nUpgrade: echo\r\n"));
+    assert_non_null(strstr(buf_z(&got), "\r\nX-Extra: 1\r\n"));
+    assert_int_equal(server->n_sessions, 0);
+    conn_write1(raw, "more", 4);
+    while (!strstr(buf_z(&got), "hi:earlymore")) {
+        raw_want = got.n + 1;
+        loop_run(loop);
+    }
+    conn_close(raw);
+}
+
+static void test_upgrade_that_cannot_be(void **state)
+{
+    restart_for_upgrades();
+    raw_answer("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 400 ");
+    raw_answer("GET / HTTP/1.1\r\nHost: x\r\nConnection: close, upgrade\r\nUpgrade: other\r\n\r\n",
+               "HTTP/1.1 400 ");
+    raw_answer("GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n", "HTTP/1.1 400 ");
+}
+
+static void on_upgraded(void *ctx, struct conn *c, const struct http_headers *hs)
+{
+    assert_true(str_eq(http_get(hs, "X-Extra"), STR("1")));
+    raw = c;
+    conn_set_events(c, &(struct conn_events){.on_data = raw_data, .on_close = raw_close}, NULL);
+    conn_write1(c, "yes", 3);
+}
+
+static void test_client_upgrades(void **state)
+{
+    static const struct http_call_events ev = {.on_upgrade = on_upgraded, .on_done = on_done};
+    struct http_call call;
+
+    restart_for_upgrades();
+    call = (struct http_call){.target = {.host = "127.0.0.1", .port = http_server_port(server)},
+                              .method = STR("GET"),
+                              .path = STR("/"),
+                              .no_pool = true};
+    http_add(&call.headers, STR("Connection"), STR("Upgrade"));
+    http_add(&call.headers, STR("Upgrade"), STR("echo"));
+    http_client_call(client, &call, &ev, NULL);
+    raw_want = 6;
+    while (got.n < 6)
+        loop_run(loop);
+    assert_string_equal(buf_z(&got), "hi:yes");
+    assert_int_equal(done_calls, 0);
+    conn_close(raw);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -445,6 +781,17 @@ int main(void)
         T(test_old_client_gets_until_close),
         T(test_absolute_form),
         T(test_slow_head),
+        T(test_head_handler_refuses_and_connection_stays),
+        T(test_head_handler_refuses_large_body),
+        T(test_head_handler_answers_later),
+        T(test_peer_leaves_before_the_verdict),
+        T(test_slow_body),
+        T(test_bodies_have_a_sum),
+        T(test_pipelining_without_reading),
+        T(test_newcomers_push_out_the_idle),
+        T(test_upgrade_takes_what_was_sent_ahead),
+        T(test_upgrade_that_cannot_be),
+        T(test_client_upgrades),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,88 @@
+/* One counter and one bound for each class; a counter may pass its bound for a moment only inside
+ * fdbudget_take. */
+#include "net/fdbudget.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#define FEW 256
+
+static atomic_size_t used[FD_CLASSES];
+static atomic_size_t share[FD_CLASSES] = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* A quarter (of few: more) for the machinery, an eighth for the API, and the rest in two halves,
+ * since every request through the data plane may take one descriptor at each side. */
+void fdbudget_split(size_t n, size_t ret[static FD_CLASSES])
+{
+    size_t own = larger(n / 4, n / 2 < FEW ? n / 2 : FEW);
+    size_t control = larger(n / 8, n < 8 ? n : 8);
+    size_t rest = n > own + control ? n - own - control : 0;
+
+    ret[FD_CONTROL] = control;
+    ret[FD_CLIENT] = ret[FD_UPSTREAM] = rest / 2;
+    ret[FD_UNCOUNTED] = n - control - rest / 2 * 2;
+}
+
+void fdbudget_set(size_t descriptors)
+{
+    size_t s[FD_CLASSES];
+
+    fdbudget_split(descriptors, s);
+    for (int k = FD_UNCOUNTED + 1; k < FD_CLASSES; k++)
+        atomic_store(&share[k], s[k]);
+}
+
+int fdbudget_from_limit(struct err *e)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+        return err_sys(e, errno, "cannot read the limit of open files");
+    r.rlim_cur = r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &r) < 0 || getrlimit(RLIMIT_NOFILE, &r) < 0)
+        return err_sys(e, errno, "cannot raise the limit of open files");
+    fdbudget_set((size_t)r.rlim_cur);
+    if (r.rlim_cur < FEW)
+        return err_set(
+            e, -EMFILE,
+            "only %zu files may be open at a time (`ulimit -n`): this is enough for a few "
+            "pods and %zu clients; allow at least 4096",
+            (size_t)r.rlim_cur, fdbudget_share(FD_CLIENT));
+    return 0;
+}
+
+bool fdbudget_take(enum fd_class k)
+{
+    if (k == FD_UNCOUNTED)
+        return true;
+    if (atomic_fetch_add(&used[k], 1) < atomic_load(&share[k]))
+        return true;
+    atomic_fetch_sub(&used[k], 1);
+    return false;
+}
+
+void fdbudget_give(enum fd_class k)
+{
+    if (k == FD_UNCOUNTED)
+        return;
+    size_t had = atomic_fetch_sub(&used[k], 1);
+    assert(had > 0);
+}
+
+size_t fdbudget_used(enum fd_class k)
+{
+    return atomic_load(&used[k]);
+}
+
+size_t fdbudget_share(enum fd_class k)
+{
+    return atomic_load(&share[k]);
+}
