@@ -112,3 +112,8 @@ bool conn_is_tls(const struct conn *c)
 {
     return c->tls;
 }
+
+const char *conn_alpn(const struct conn *c)
+{
+    return c->alpn ? c->alpn : "";
+}

@@ -58,6 +58,7 @@ const char *conn_peer_cn(const struct conn *c);
 /* Every organization named in it; valid while the connection lives. */
 size_t conn_peer_orgs(const struct conn *c, const char *const **ret);
 bool conn_is_tls(const struct conn *c);
+const char *conn_alpn(const struct conn *c); /* the protocol that TLS agreed on, "" = none */
 
 /* ---- listening ---- */
 struct listener;
@@ -67,7 +68,7 @@ struct listen_opts {
     int port;               /* 0 = any free one */
     bool reuse_port;        /* SO_REUSEPORT: several loops share the port */
     int backlog;            /* 0 = 1024 */
-    struct tls_server *tls; /* NULL = plain; not owned */
+    struct tls_server *tls; /* NULL = plain; referenced */
     int fd;      /* if > 0: an already bound socket (systemd's, see activation.h), taken over */
     bool paused; /* bound and listening, so clients wait in the backlog until listener_accept */
     /* Descriptors are taken from this class's share; out of them, accepting stops for 100 ms. */

@@ -32,6 +32,7 @@ struct conn {
     struct conn_events ev;
     void *ctx;
     const struct peer_name *name; /* of the peer's verified certificate; NULL = none */
+    const char *alpn;             /* what the handshake agreed on; NULL = nothing */
     bool tls;
 };
 

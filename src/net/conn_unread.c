@@ -179,6 +179,7 @@ struct conn *conn_with_unread(struct conn *c, const void *p, size_t n)
     conn_read_stop(c);
     conn_init(&u->base, &unread_ops, c->loop);
     u->base.name = c->name;
+    u->base.alpn = c->alpn;
     u->base.tls = c->tls;
     u->lower = c;
     buf_init(&u->first, n);

@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "net/conn_impl.h"
 #include "net/listen_socket.h"
+#include "net/tls.h"
 
 #define HANDSHAKE_MS 10000
 #define RETRY_MS     100
@@ -306,6 +307,7 @@ struct listener *listener_new(struct loop *l, const struct listen_opts *o,
     ls->loop = l;
     ls->o = *o;
     ls->o.host = NULL; /* not ours to keep */
+    tls_server_ref(ls->o.tls);
     ls->o.max_connections = o->max_connections ? o->max_connections : LIMIT_NET_CONNECTIONS;
     ls->o.max_handshakes = o->max_handshakes ? o->max_handshakes : LIMIT_NET_HANDSHAKES;
     ls->fd = fd;
@@ -334,7 +336,10 @@ size_t listener_connections(const struct listener *ls)
 
 static void listener_gone(uv_handle_t *h)
 {
-    free(container_of((uv_poll_t *)h, struct listener, poll));
+    struct listener *ls = container_of((uv_poll_t *)h, struct listener, poll);
+
+    tls_server_unref(ls->o.tls);
+    free(ls);
 }
 
 void listener_free(struct listener *ls)

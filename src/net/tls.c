@@ -1,6 +1,10 @@
-/* TLS configurations: an SSL_CTX each, built once from PEM texts and never changed afterwards. */
+/*
+ * TLS configurations: an SSL_CTX each, built from PEM texts. New certificates are a new SSL_CTX;
+ * the old one lives for as long as a connection uses it.
+ */
 #include "net/tls.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -11,6 +15,7 @@
 
 DEFINE_CLEANUP(BIO *, BIO_free_all)
 DEFINE_CLEANUP(X509 *, X509_free)
+DEFINE_CLEANUP(SSL_CTX *, SSL_CTX_free)
 DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 
 int tls_error(struct err *e, const char *what)
@@ -99,16 +104,17 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method, struct err *e)
     return ctx;
 }
 
-static int set_alpn(struct tls_server *t, const char *list, struct err *e)
+/* A comma list into the wire form: length, name, ... */
+static int read_alpn(struct alpn *t, const char *list, struct err *e)
 {
     struct str rest = str_of(list), name;
 
     while (str_split(&rest, ',', &name)) {
-        if (name.n == 0 || t->alpn_n + name.n + 1 > sizeof(t->alpn))
+        if (name.n == 0 || t->n + name.n + 1 > sizeof(t->wire))
             return err_set(e, -EINVAL, "cannot offer the protocols \"%s\"", list);
-        t->alpn[t->alpn_n++] = (unsigned char)name.n;
-        memcpy(t->alpn + t->alpn_n, name.p, name.n);
-        t->alpn_n += (unsigned)name.n;
+        t->wire[t->n++] = (unsigned char)name.n;
+        memcpy(t->wire + t->n, name.p, name.n);
+        t->n += (unsigned)name.n;
     }
     return 0;
 }
@@ -118,28 +124,27 @@ static int pick_alpn(SSL *ssl, const unsigned char **out, unsigned char *n, cons
 {
     struct tls_server *t = arg;
 
-    return SSL_select_next_proto((unsigned char **)out, n, t->alpn, t->alpn_n, in, in_n) ==
+    return SSL_select_next_proto((unsigned char **)out, n, t->alpn.wire, t->alpn.n, in, in_n) ==
                    OPENSSL_NPN_NEGOTIATED
                ? SSL_TLSEXT_ERR_OK
                : SSL_TLSEXT_ERR_NOACK;
 }
 
-static int server_init(struct tls_server *t, const char *cert_pem, const char *key_pem,
-                       const char *client_ca_pem, const char *alpn, struct err *e)
+static SSL_CTX *server_ctx(struct tls_server *t, const char *cert_pem, const char *key_pem,
+                           const char *client_ca_pem, struct err *e)
 {
-    t->ctx = new_ctx(TLS_server_method(), e);
-    if (!t->ctx)
-        return -ENOMEM;
-    int r = use_pair(t->ctx, cert_pem, key_pem, e);
-    if (r == 0 && client_ca_pem) {
-        SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
-        r = trust(t->ctx, client_ca_pem, true, e);
+    _cleanup_(SSL_CTX_freep) SSL_CTX *ctx = new_ctx(TLS_server_method(), e);
+
+    if (!ctx || use_pair(ctx, cert_pem, key_pem, e) < 0)
+        return NULL;
+    if (client_ca_pem) {
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+        if (trust(ctx, client_ca_pem, true, e) < 0)
+            return NULL;
     }
-    if (r == 0 && alpn) {
-        r = set_alpn(t, alpn, e);
-        SSL_CTX_set_alpn_select_cb(t->ctx, pick_alpn, t);
-    }
-    return r;
+    if (t->alpn.n > 0)
+        SSL_CTX_set_alpn_select_cb(ctx, pick_alpn, t);
+    return steal(&ctx);
 }
 
 struct tls_server *tls_server_new(const char *cert_pem, const char *key_pem,
@@ -147,18 +152,62 @@ struct tls_server *tls_server_new(const char *cert_pem, const char *key_pem,
 {
     struct tls_server *t = xnew(struct tls_server);
 
-    if (server_init(t, cert_pem, key_pem, client_ca_pem, alpn, e) == 0)
+    atomic_init(&t->refs, 1);
+    pthread_mutex_init(&t->lock, NULL);
+    if (!alpn || read_alpn(&t->alpn, alpn, e) == 0)
+        t->ctx = server_ctx(t, cert_pem, key_pem, client_ca_pem, e);
+    if (t->ctx)
         return t;
     err_prefix(e, "cannot set up a TLS server");
-    tls_server_free(t);
+    tls_server_unref(t);
     return NULL;
 }
 
-void tls_server_free(struct tls_server *t)
+int tls_server_swap(struct tls_server *t, const char *cert_pem, const char *key_pem,
+                    const char *client_ca_pem, struct err *e)
+{
+    struct err why = {0};
+    SSL_CTX *fresh = server_ctx(t, cert_pem, key_pem, client_ca_pem, &why), *old;
+
+    if (!fresh) {
+        if (e)
+            *e = why;
+        err_prefix(e, "cannot take new certificates into use");
+        return why.code;
+    }
+    pthread_mutex_lock(&t->lock);
+    old = t->ctx;
+    t->ctx = fresh;
+    pthread_mutex_unlock(&t->lock);
+    SSL_CTX_free(old); /* connections that use it hold it */
+    return 0;
+}
+
+SSL *tls_server_ssl(struct tls_server *t)
+{
+    pthread_mutex_lock(&t->lock);
+    SSL *ssl = SSL_new(t->ctx);
+    pthread_mutex_unlock(&t->lock);
+    return ssl;
+}
+
+struct tls_server *tls_server_ref(struct tls_server *t)
+{
+    if (t)
+        atomic_fetch_add(&t->refs, 1);
+    return t;
+}
+
+void tls_server_unref(struct tls_server *t)
 {
     if (!t)
         return;
+    unsigned had = atomic_fetch_sub(&t->refs, 1);
+    assert(had > 0);
+    if (had > 1)
+        return;
     SSL_CTX_free(t->ctx);
+    pthread_mutex_destroy(&t->lock);
     free(t);
 }
 
@@ -191,6 +240,16 @@ struct tls_client *tls_client_new(const char *ca_pem, const char *cert_pem, cons
     err_prefix(e, "cannot set up a TLS client");
     tls_client_free(t);
     return NULL;
+}
+
+int tls_client_offer(struct tls_client *t, const char *alpn, struct err *e)
+{
+    struct alpn a = {.n = 0};
+    int r = read_alpn(&a, alpn, e);
+
+    if (r == 0 && SSL_CTX_set_alpn_protos(t->ctx, a.wire, a.n) != 0)
+        r = tls_error(e, "cannot offer protocols");
+    return r;
 }
 
 void tls_client_free(struct tls_client *t)

@@ -1,6 +1,6 @@
 /*
  * TLS configuration and the certificate tasks of an own authority. TLS 1.2 at least; EC P-256 keys.
- * The objects are immutable after creation and may be shared by loops.
+ * The objects may be shared by loops; only a server's certificates change, see tls_server_swap.
  */
 #ifndef NONAGON_NET_TLS_H
 #define NONAGON_NET_TLS_H
@@ -15,12 +15,20 @@ struct tls_client;
  * alpn is a comma list such as "http/1.1"; NULL = none. */
 struct tls_server *tls_server_new(const char *cert_pem, const char *key_pem,
                                   const char *client_ca_pem, const char *alpn, struct err *e);
-void tls_server_free(struct tls_server *t);
+/* From any thread: handshakes that begin later use these, those under way and connections that
+ * exist keep what they have. On failure everything stays. */
+int tls_server_swap(struct tls_server *t, const char *cert_pem, const char *key_pem,
+                    const char *client_ca_pem, struct err *e);
+/* Listeners and connections hold references of their own. */
+struct tls_server *tls_server_ref(struct tls_server *t);
+void tls_server_unref(struct tls_server *t);
 
 /* ca_pem NULL = system roots; cert/key NULL = no client certificate. insecure skips verification.
  */
 struct tls_client *tls_client_new(const char *ca_pem, const char *cert_pem, const char *key_pem,
                                   int insecure, struct err *e);
+/* Protocols to offer, as a comma list in the order of preference; before the first connection. */
+int tls_client_offer(struct tls_client *t, const char *alpn, struct err *e);
 void tls_client_free(struct tls_client *t);
 
 /* ---- making certificates ---- */

@@ -18,6 +18,7 @@
 struct tls_conn {
     struct conn base;
     struct conn *lower;
+    struct tls_server *server; /* NULL for clients */
     SSL *ssl;
     BIO *in, *out;
     tls_done_fn *done;
@@ -25,6 +26,7 @@ struct tls_conn {
     bool shaking, reading, closed, told_close, eof;
     unsigned pins; /* frames of pump on the stack and deferred calls */
     struct peer_name name;
+    char alpn[256]; /* a name has 255 bytes at most */
 };
 
 static struct tls_conn *tls_of(struct conn *c)
@@ -46,6 +48,7 @@ static void release(struct tls_conn *t)
     if (!t->closed || t->pins > 0)
         return;
     SSL_free(t->ssl); /* frees the BIOs */
+    tls_server_unref(t->server);
     name_done(&t->name);
     free(t);
 }
@@ -138,6 +141,16 @@ static void read_peer_name(struct tls_conn *t)
     t->base.name = &t->name;
 }
 
+static void read_alpn(struct tls_conn *t)
+{
+    const unsigned char *name;
+    unsigned n;
+
+    SSL_get0_alpn_selected(t->ssl, &name, &n);
+    memcpy(t->alpn, name ? name : (const unsigned char *)"", n);
+    t->base.alpn = t->alpn;
+}
+
 static void shake(struct tls_conn *t)
 {
     ERR_clear_error();
@@ -153,6 +166,7 @@ static void shake(struct tls_conn *t)
         return;
     t->shaking = false;
     read_peer_name(t);
+    read_alpn(t);
     t->done(t->done_ctx, &t->base, NULL);
 }
 
@@ -381,14 +395,14 @@ static const struct conn_ops tls_ops = {
     .local = tls_local,
 };
 
-static struct tls_conn *tls_new(struct conn *lower, SSL_CTX *ctx, tls_done_fn *done, void *done_ctx)
+static struct tls_conn *tls_new(struct conn *lower, SSL *ssl, tls_done_fn *done, void *done_ctx)
 {
     struct tls_conn *t = xnew(struct tls_conn);
 
     conn_init(&t->base, &tls_ops, lower->loop);
     t->base.tls = true;
     t->lower = lower;
-    t->ssl = SSL_new(ctx);
+    t->ssl = ssl;
     t->in = BIO_new(BIO_s_mem());
     t->out = BIO_new(BIO_s_mem());
     if (!t->ssl || !t->in || !t->out)
@@ -404,8 +418,9 @@ static struct tls_conn *tls_new(struct conn *lower, SSL_CTX *ctx, tls_done_fn *d
 
 struct conn *tls_accept(struct conn *lower, struct tls_server *s, tls_done_fn *done, void *ctx)
 {
-    struct tls_conn *t = tls_new(lower, s->ctx, done, ctx);
+    struct tls_conn *t = tls_new(lower, tls_server_ssl(s), done, ctx);
 
+    t->server = tls_server_ref(s);
     SSL_set_accept_state(t->ssl);
     return &t->base;
 }
@@ -427,7 +442,7 @@ static void demand_name(SSL *ssl, const char *name, bool insecure)
 struct conn *tls_connect(struct conn *lower, struct tls_client *k, const char *name,
                          tls_done_fn *done, void *ctx)
 {
-    struct tls_conn *t = tls_new(lower, k->ctx, done, ctx);
+    struct tls_conn *t = tls_new(lower, SSL_new(k->ctx), done, ctx);
 
     SSL_set_connect_state(t->ssl);
     demand_name(t->ssl, name, k->insecure);

@@ -62,7 +62,7 @@ static bool pair_matches(const struct pair *p)
 {
     struct tls_server *t = tls_server_new(p->cert, p->key, NULL, NULL, NULL);
 
-    tls_server_free(t);
+    tls_server_unref(t);
     return t;
 }
 
@@ -219,7 +219,7 @@ int api_identity_load(const char *dir, const char *const *extra_ips, struct api_
 
 void api_identity_done(struct api_identity *id)
 {
-    tls_server_free(id->tls);
+    tls_server_unref(id->tls);
     free(id->ca_pem);
     free(id->client_cert_pem);
     free(id->client_key_pem);

@@ -120,7 +120,7 @@ static int tear_down(void **state)
     conn_close(client);
     listener_free(listener);
     loop_free(loop);
-    tls_server_free(tls);
+    tls_server_unref(tls);
     buf_done(&got);
     return 0;
 }
@@ -238,11 +238,133 @@ static void test_seconds_left(void **state)
     assert_null(pki_key_parse("nonsense", NULL));
 }
 
+/* ---- changing certificates, protocols ---- */
+
+static void join_again(struct tls_client *t)
+{
+    server = client = NULL;
+    join(t, "svc.example");
+}
+
+static void test_swap_keeps_connections(void **state)
+{
+    struct buf other_ca = BUF_INIT(1 << 16), other = BUF_INIT(1 << 16);
+    const struct pki_request ca = {
+        .common_name = "other authority", .is_ca = 1, .valid_seconds = 3600};
+    const struct pki_request sv = {.common_name = "renewed",
+                                   .dns_names = (const char *const[]){"svc.example", NULL},
+                                   .valid_seconds = 3600};
+    struct pki_key *other_key = pki_key_new(NULL);
+    struct err e;
+
+    assert_int_equal(pki_sign(&ca, other_key, NULL, NULL, &other_ca, NULL), 0);
+    assert_int_equal(pki_sign(&sv, key, buf_z(&other_ca), other_key, &other, NULL), 0);
+    join(tls_client_new(buf_z(&ca_pem), NULL, NULL, 0, NULL), "svc.example");
+    struct conn *old_server = server, *old_client = client;
+    assert_true(tls_server_swap(tls, "nonsense", buf_z(&key_pem), NULL, &e) < 0);
+    assert_non_null(strstr(e.msg, "new certificates"));
+    join_again(tls_client_new(buf_z(&ca_pem), NULL, NULL, 0, NULL));
+    assert_string_equal(conn_peer_cn(client), "server");
+    conn_close(server), conn_close(client);
+
+    assert_int_equal(tls_server_swap(tls, buf_z(&other), buf_z(&key_pem), NULL, &e), 0);
+    join_again(tls_client_new(buf_z(&other_ca), NULL, NULL, 0, NULL));
+    assert_string_equal(conn_peer_cn(client), "renewed");
+    want = 4;
+    conn_write1(old_client, "old!", 4);
+    loop_run(loop);
+    assert_string_equal(buf_z(&got), "old!");
+    conn_close(old_server), conn_close(old_client);
+    buf_done(&other_ca), buf_done(&other);
+    pki_key_free(other_key);
+}
+
+static void test_protocol_is_agreed(void **state)
+{
+    static const struct {
+        const char *offer, *want;
+    } rows[] = {{"http/1.1", "http/1.1"}, {"h2,http/1.1", "http/1.1"}, {"h2", ""}, {NULL, ""}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct tls_client *t = tls_client_new(buf_z(&ca_pem), NULL, NULL, 0, NULL);
+        if (rows[i].offer)
+            assert_int_equal(tls_client_offer(t, rows[i].offer, NULL), 0);
+        join_again(t);
+        assert_string_equal(conn_alpn(server), rows[i].want);
+        assert_string_equal(conn_alpn(client), rows[i].want);
+        conn_close(steal(&server)), conn_close(steal(&client));
+    }
+}
+
+/* Whoever made the configuration may let go of it while its connections live. */
+static void test_connections_hold_the_configuration(void **state)
+{
+    join(tls_client_new(buf_z(&ca_pem), NULL, NULL, 0, NULL), "svc.example");
+    listener_free(steal(&listener));
+    tls_server_unref(steal(&tls));
+    want = 2;
+    conn_write1(client, "ok", 2);
+    loop_run(loop);
+    assert_string_equal(buf_z(&got), "ok");
+}
+
+static void idle_over(void *ctx)
+{
+    loop_stop(loop);
+}
+
+static struct conn *dialled[20];
+static size_t n_dialled, n_cut;
+
+static void on_cut(void *ctx, const struct err *e)
+{
+    n_cut++;
+    loop_stop(loop);
+}
+
+static void on_dialled(void *ctx, struct conn *c, const struct err *e)
+{
+    assert_non_null(c);
+    conn_set_events(c, &(struct conn_events){.on_close = on_cut}, NULL);
+    dialled[n_dialled++] = c;
+    loop_stop(loop);
+}
+
+/* Half-open handshakes are few: the oldest goes for the newest, and a good client gets in. */
+static void test_handshakes_have_a_bound(void **state)
+{
+    struct listen_opts lo = {
+        .host = "127.0.0.1", .tls = tls, .max_handshakes = 3, .max_connections = 5};
+
+    listener_free(listener);
+    listener = listener_new(loop, &lo, accepted, NULL, NULL);
+    struct connect_opts plain = {.host = "127.0.0.1", .port = listener_port(listener)};
+    n_dialled = n_cut = 0;
+    for (int i = 0; i < 20; i++)
+        conn_connect(loop, &plain, on_dialled, NULL);
+    while (n_dialled < 20 || n_cut < 17)
+        loop_run(loop);
+    assert_int_equal(listener_connections(listener), 3);
+    join_again(tls_client_new(buf_z(&ca_pem), NULL, NULL, 0, NULL));
+    assert_non_null(client);
+    for (int i = 0; i < 20; i++)
+        conn_close(dialled[i]);
+    struct timer *t = timer_new(loop, idle_over, NULL);
+    timer_repeat(t, 5);
+    while (listener_connections(listener) > 1)
+        loop_run(loop);
+    timer_free(t);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(test_swap_keeps_connections),
+        T(test_protocol_is_agreed),
+        T(test_connections_hold_the_configuration),
+        T(test_handshakes_have_a_bound),
         T(test_client_certificate_names_the_peer),
         T(test_no_client_certificate_is_anonymous),
         T(test_much_data_with_pauses),
