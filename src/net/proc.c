@@ -15,6 +15,8 @@
 #include "net/loop_impl.h"
 #include "net/spawn.h"
 
+#define DROP_WAIT_MS 1000
+
 struct proc {
     struct loop_owned owned;
     struct loop *loop;
@@ -112,9 +114,22 @@ static void on_limit(void *ctx)
     child_kill(p->child.pid, SIGKILL);
 }
 
+/* The loop is being freed: nobody will see the child's end. A task that the kernel does not let go
+ * is left to init. */
 static void drop(struct loop_owned *o)
 {
-    proc_cancel(container_of(o, struct proc, owned));
+    struct proc *p = container_of(o, struct proc, owned);
+    struct pollfd end = {.fd = p->child.pid_fd, .events = POLLIN};
+    struct proc_result ignored;
+
+    if (p->over)
+        return;
+    p->done = NULL;
+    child_kill(p->child.pid, SIGKILL);
+    if (poll(&end, 1, DROP_WAIT_MS) > 0)
+        child_reap(p->child.pid, &ignored);
+    p->child.pid = -1;
+    stop_watching(p);
 }
 
 static void watch(struct proc *p)
@@ -175,14 +190,9 @@ void proc_cancel(struct proc *p)
 {
     if (!p || p->over)
         return;
-    p->done = NULL;
-    if (p->child.pid < 0)
-        return; /* not started: the deferred report finds no one to tell */
-    struct proc_result ignored;
-    child_kill(p->child.pid, SIGKILL);
-    child_reap(p->child.pid, &ignored);
-    p->child.pid = -1;
-    stop_watching(p);
+    p->done = NULL; /* on_ended reaps, and finds no one to tell; so does a failed start */
+    if (p->child.pid >= 0)
+        child_kill(p->child.pid, SIGKILL);
 }
 
 /* ---- blocking ---- */

@@ -39,7 +39,8 @@ struct proc;
 struct proc *proc_start(struct loop *l, const struct proc_opts *o,
                         void (*done)(void *ctx, const struct proc_result *r), void *ctx);
 pid_t proc_pid(const struct proc *p);
-/* Kills the group, forgets the callback. */
+/* Kills the group, forgets the callback; does not wait: a task that hangs in the kernel would hold
+ * up the loop. */
 void proc_cancel(struct proc *p);
 
 /* The same, blocking, for the thread pool and start-up. ret_out (may be NULL) gets output; returns

@@ -120,6 +120,11 @@ static void test_descriptors_stay_here(void **state)
     assert_int_equal(atoi(last_out), 4); /* 0 1 2 and the directory itself */
 }
 
+static void stop_loop(void *ctx)
+{
+    loop_stop(loop);
+}
+
 static void test_cancel(void **state)
 {
     struct proc_opts o = {SH("sleep 1000")};
@@ -128,9 +133,23 @@ static void test_cancel(void **state)
 
     assert_int_equal(kill(pid, 0), 0);
     proc_cancel(p);
+    struct timer *t = timer_new(loop, stop_loop, NULL);
+    timer_repeat(t, 5);
+    while (kill(pid, 0) == 0) /* killed and reaped, but not waited for */
+        loop_run(loop);
+    timer_free(t);
+    assert_int_equal(calls, 0);
+}
+
+/* A loop that is freed leaves no child behind. */
+static void test_loop_freed_meanwhile(void **state)
+{
+    struct proc_opts o = {SH("sleep 1000")};
+    pid_t pid = proc_pid(proc_start(loop, &o, done, NULL));
+
+    loop_free(loop);
+    loop = loop_new(NULL);
     assert_int_equal(kill(pid, 0), -1);
-    loop_stop(loop);
-    loop_run(loop);
     assert_int_equal(calls, 0);
 }
 
@@ -189,6 +208,7 @@ int main(void)
         T(test_grandchild_may_keep_the_pipe),
         T(test_descriptors_stay_here),
         T(test_cancel),
+        T(test_loop_freed_meanwhile),
         T(test_signals_are_clean),
         T(test_namespace),
         T(test_blocking),
