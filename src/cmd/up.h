@@ -53,7 +53,7 @@ int up_api_start(struct up_api *a, struct err *e);
 void up_api_stop(struct up_api *a); /* also after a start that failed */
 /* Who answers for pods' logs from now on (NULL: nobody); returns once no other is called any more.
  */
-void up_api_set_pod_log(struct up_api *a, pod_log_fn *fn, void *ctx);
+void up_api_set_kubelet(struct up_api *a, const struct kubelet *k);
 /* A client of that API on another loop. */
 struct kube_client *up_api_client(struct up_api *a, struct loop *l, const char *user);
 

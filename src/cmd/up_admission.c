@@ -18,17 +18,21 @@ static struct admission_config {
     uint64_t seen[CONFIG_SECTION_MAX]; /* resourceVersion of each section's map */
 } current;
 
-static const struct contract_config *config_now(struct apiserver *api)
+static const struct contract_config *config_now(const struct admission_request *rq)
 {
     if (!current.config)
         current.config = contract_config_new(UP_CLUSTER_DOMAIN);
     for (int i = 0; i < CONFIG_SECTION_MAX; i++) {
         enum config_section section = (enum config_section)i;
-        _cleanup_kobj_ const struct kobj *map =
-            apiserver_lookup(api, &KR_CONFIGMAP, SYSTEM_NAMESPACE, config_section_name(section));
-        if (kobj_rv(map) == current.seen[i])
+        const char *name = config_section_name(section);
+        uint64_t rev = admission_revision(rq, &KR_CONFIGMAP, SYSTEM_NAMESPACE, name);
+
+        if (rev == current.seen[i])
             continue;
-        current.seen[i] = kobj_rv(map);
+        _cleanup_kobj_ const struct kobj *map =
+            admission_lookup(rq, &KR_CONFIGMAP, SYSTEM_NAMESPACE, name);
+
+        current.seen[i] = rev;
         /* A map that does not parse was refused when it was written; if one is there all the same,
          * the last good values stay. */
         (void)contract_config_read(current.config, section, map, NULL);
@@ -40,15 +44,14 @@ static int mutate(void *ctx, struct admission_request *rq, struct err *e)
 {
     if (*rq->subresource)
         return 0;
-    return contract_default(rq->res, rq->obj, rq->old, rq->user, config_now(rq->api), e);
+    return contract_default(rq->res, rq->obj, rq->old, rq->user->name, config_now(rq), e);
 }
 
 static int validate(void *ctx, struct admission_request *rq,
                     void (*warn)(void *to, const char *text), void *to, struct err *e)
 {
     struct kobj *obj = kmut_freeze(rq->obj);
-    int r =
-        contract_validate(rq->res, obj, rq->old, rq->subresource, config_now(rq->api), warn, to, e);
+    int r = contract_validate(rq->res, obj, rq->old, rq->subresource, config_now(rq), warn, to, e);
 
     kobj_unref(obj);
     return r;

@@ -51,8 +51,7 @@ static int make_parts(struct up_api *a, struct loop *l, struct err *e)
 {
     _cleanup_free_ char *path = xasprintf("%s/state.db", a->o->data_dir);
     struct store_opts so = {.path = path};
-    struct apiserver_opts ao = {.crds = contract_crds,
-                                .version = "v1.32.0+nonagon-" NONAGON_VERSION};
+    struct apiserver_opts ao = {.crds = contract_crds};
 
     a->store = store_open(l, &so, e);
     if (!a->store)
@@ -137,30 +136,29 @@ void up_api_stop(struct up_api *a)
     api_identity_done(&a->id);
 }
 
-struct pod_log {
+struct kubelet_change {
     struct up_api *a;
-    pod_log_fn *fn;
-    void *ctx;
+    const struct kubelet *kubelet;
     sem_t done;
 };
 
-static void set_pod_log(void *arg)
+static void set_kubelet(void *arg)
 {
-    struct pod_log *p = arg;
+    struct kubelet_change *c = arg;
 
-    apiserver_set_pod_log(p->a->server, p->fn, p->ctx);
-    sem_post(&p->done);
+    apiserver_set_kubelet(c->a->server, c->kubelet);
+    sem_post(&c->done);
 }
 
-void up_api_set_pod_log(struct up_api *a, pod_log_fn *fn, void *ctx)
+void up_api_set_kubelet(struct up_api *a, const struct kubelet *k)
 {
-    struct pod_log p = {.a = a, .fn = fn, .ctx = ctx};
+    struct kubelet_change c = {.a = a, .kubelet = k};
 
-    sem_init(&p.done, 0, 0);
-    loop_post(loop_thread_loop(a->thread), set_pod_log, &p);
-    while (sem_wait(&p.done) < 0)
+    sem_init(&c.done, 0, 0);
+    loop_post(loop_thread_loop(a->thread), set_kubelet, &c);
+    while (sem_wait(&c.done) < 0)
         ;
-    sem_destroy(&p.done);
+    sem_destroy(&c.done);
 }
 
 struct kube_client *up_api_client(struct up_api *a, struct loop *l, const char *user)

@@ -60,6 +60,13 @@ static int init(struct loop *l, void *ctx, struct err *e)
     return r;
 }
 
+static void logs(void *ctx, struct http_exchange *x, const struct kubelet_logs *o)
+{
+    node_pod_log(ctx, x, o->target.ns, o->target.pod);
+}
+
+static const struct kubelet_ops kubelet_ops = {.logs = logs};
+
 int up_node_start(struct up_node *n, struct err *e)
 {
     sem_init(&n->stopped, 0, 0);
@@ -67,7 +74,7 @@ int up_node_start(struct up_node *n, struct err *e)
     n->thread = loop_thread_start("node", init, fini, n, e);
     if (!n->thread)
         return e->code;
-    up_api_set_pod_log(n->api, node_pod_log, n->node);
+    up_api_set_kubelet(n->api, &(struct kubelet){&kubelet_ops, n->node});
     return 0;
 }
 
@@ -113,7 +120,7 @@ void up_node_stop(struct up_node *n, bool drain)
 {
     if (!n->thread)
         return;
-    up_api_set_pod_log(n->api, NULL, NULL);
+    up_api_set_kubelet(n->api, &(struct kubelet){NULL, NULL});
     loop_post(loop_thread_loop(n->thread), drain ? begin_stop : begin_leave, n);
     while (sem_wait(&n->stopped) < 0)
         ;

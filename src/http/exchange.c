@@ -113,6 +113,19 @@ struct str http_request_header(const struct http_exchange *x, const char *name)
     return STR_NULL;
 }
 
+bool http_request_has_prefix(const struct http_exchange *x, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    for (size_t i = 0; i < x->n_request; i++) {
+        struct str name = x->request[i].name;
+
+        if (name.n >= n && str_ieq((struct str){name.p, n}, str_of(prefix)))
+            return true;
+    }
+    return false;
+}
+
 const struct user_info *http_user(const struct http_exchange *x)
 {
     return x->user;

@@ -32,6 +32,8 @@ struct str http_path(const struct http_exchange *x);  /* before '?', still escap
 struct str http_query(const struct http_exchange *x); /* after '?', or empty */
 struct str http_body(const struct http_exchange *x);  /* empty until the full handler is called */
 struct str http_request_header(const struct http_exchange *x, const char *name);
+/* Whether any field's name starts so, in whatever case. */
+bool http_request_has_prefix(const struct http_exchange *x, const char *prefix);
 /*
  * Who asks, never NULL: from a verified client certificate (name = common name, groups = every
  * organization), from the in-process caller, or what http_set_user put in its place.

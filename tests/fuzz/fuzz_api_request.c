@@ -2,9 +2,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "cluster/apiserver/schema/jsonpath.h"
 #include "cluster/apiserver/request/path.h"
 #include "cluster/apiserver/request/query.h"
+#include "cluster/apiserver/schema/jsonpath.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,9 +16,9 @@ static void try_query(struct str query)
     if (api_query_parse(query, &q, &st) < 0 && (!st.code || !st.message))
         abort();
     if (q.after) {
-        _cleanup_free_ char *again = api_continue_token(q.after);
+        _cleanup_free_ char *again = api_continue_token(q.snapshot, q.after);
 
-        if (strlen(again) != 2 * strlen(q.after))
+        if (strlen(again) != 16 + 2 * strlen(q.after))
             abort();
     }
     api_query_done(&q);

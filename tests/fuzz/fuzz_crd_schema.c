@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "cluster/apiserver/kinds/kinds.h"
+#include "cluster/apiserver/crd/crd.h"
 #include "cluster/apiserver/schema/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -55,10 +55,10 @@ static void on_signal(void *ctx, int signum)
     http_server_shutdown(p->http, 200, on_stopped, p);
 }
 
-static void pod_log(void *ctx, struct http_exchange *x, const char *ns, const char *pod)
+static void logs(void *ctx, struct http_exchange *x, const struct kubelet_logs *o)
 {
     char text[600];
-    int n = snprintf(text, sizeof(text), "log of %s/%s\n", ns, pod);
+    int n = snprintf(text, sizeof(text), "log of %s/%s\n", o->target.ns, o->target.pod);
 
     http_reply(x, 200, "text/plain", text, (size_t)n);
 }
@@ -101,7 +101,8 @@ int main(int argc, char **argv)
     p.store = store_open(p.loop, &(struct store_opts){.path = db}, &e);
     if (!p.store)
         fail("store", &e);
-    struct apiserver_opts o = {.store = p.store, .crds = crds.p, .pod_log = pod_log};
+    static const struct kubelet_ops ops = {.logs = logs};
+    struct apiserver_opts o = {.store = p.store, .crds = crds.p, .kubelet = {&ops, NULL}};
 
     p.api = apiserver_new(p.loop, &o, &e);
     if (!p.api)

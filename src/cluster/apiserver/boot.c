@@ -3,9 +3,12 @@
  * to date, by the same writes that clients make. Ready once the last of them is on disk; a failure
  * is told to whoever waits.
  */
+#include "cluster/apiserver/boot.h"
+
 #include <errno.h>
 
-#include "cluster/apiserver/core.h"
+#include "base/vec.h"
+#include "cluster/apiserver/write/write.h"
 #include "json/yaml.h"
 
 struct waiter {
@@ -13,7 +16,7 @@ struct waiter {
     void *ctx;
 };
 struct boot {
-    struct apiserver *a;
+    struct api_core *core;
     size_t pending;
     struct err err;
     bool failed, done;
@@ -23,7 +26,7 @@ struct boot {
 struct step {
     struct boot *b;
     struct write w;
-    char *what;
+    char *what, *name;
 };
 
 static void tell(void *arg)
@@ -36,7 +39,6 @@ static void tell(void *arg)
         return;
     }
     b->done = true;
-    b->a->ready = !b->failed;
     for (size_t i = 0; i < b->waiters.n; i++)
         b->waiters.p[i].fn(b->waiters.p[i].ctx, b->failed ? &b->err : NULL);
     vec_done(&b->waiters);
@@ -45,7 +47,7 @@ static void tell(void *arg)
 static void later(struct boot *b)
 {
     if (!b->deferred)
-        loop_defer(b->a->loop, tell, b);
+        loop_defer(b->core->loop, tell, b);
     b->deferred = true;
 }
 
@@ -59,7 +61,7 @@ static void settle(struct boot *b)
         later(b);
 }
 
-static void step_done(void *ctx, const struct api_status *fail, struct str object, bool deleted)
+static void step_done(void *ctx, struct api_status *fail, struct str object, bool deleted)
 {
     struct step *s = ctx;
     struct boot *b = s->b;
@@ -70,6 +72,7 @@ static void step_done(void *ctx, const struct api_status *fail, struct str objec
     }
     write_clear(&s->w);
     free(s->what);
+    free(s->name);
     free(s);
     settle(b);
 }
@@ -77,38 +80,34 @@ static void step_done(void *ctx, const struct api_status *fail, struct str objec
 /* Creates, or brings the stored object's spec to the given one. Takes obj. */
 static void install(struct boot *b, const struct kube_resource *res, struct kmut *obj, bool update)
 {
-    struct step *s = xnew(struct step);
-    _cleanup_status_ struct api_status st = {0};
     const char *name = jm_get_str(obj->root, "metadata", "name");
+    _cleanup_free_ char *key = kind_key(res, "", name ? name : "");
+    bool there = store_get_latest(b->core->store, key, NULL);
+    struct step *s;
 
+    if (there && !update) {
+        kmut_free(obj);
+        return;
+    }
+    s = xnew(struct step);
     s->b = b;
     s->what = xasprintf("%s %s", res->kind, name ? name : "without a name");
-    s->w = (struct write){.a = b->a,
-                          .kind = kinds_storage(b->a->kinds, res->group, res->plural),
+    s->name = xstrdup(name ? name : "");
+    s->w = (struct write){.core = b->core,
+                          .kind = kinds_storage(b->core->kinds, res->group, res->plural),
+                          .ns = "",
+                          .name = s->name,
                           .sub = "",
-                          .user = "system:apiserver",
+                          .user = &api_server_user,
                           .validation = VALIDATE_IGNORE,
+                          .input = obj,
                           .done = step_done,
                           .ctx = s};
     b->pending++;
-    if (name && write_load(&s->w, "", name, &st) == 0) {
-        if (!update) {
-            kmut_free(obj);
-            step_done(s, NULL, STR_NULL, false);
-            return;
-        }
-        s->w.obj = obj;
-        if (write_update(&s->w, "", name, &st) == 0)
-            return;
-    } else if (!st.code || st.code == 404) {
-        api_status_done(&st);
-        s->w.obj = obj;
-        if (write_create(&s->w, "", &st) == 0)
-            return;
-    } else {
-        kmut_free(obj);
-    }
-    step_done(s, &st, STR_NULL, false);
+    if (there)
+        write_update(&s->w);
+    else
+        write_create(&s->w);
 }
 
 static int install_crd(void *ctx, yyjson_doc *doc, struct err *e)
@@ -126,13 +125,12 @@ static int install_crd(void *ctx, yyjson_doc *doc, struct err *e)
     return 0;
 }
 
-struct boot *boot_start(struct apiserver *a, const char *const *crds, struct err *e)
+struct boot *boot_start(struct api_core *core, const char *const *crds, struct err *e)
 {
     static const char *const namespaces[] = {"default", "kube-system", "knative-serving"};
     struct boot *b = xnew(struct boot);
 
-    a->boot = b;
-    b->a = a;
+    b->core = core;
     b->pending = 1;
     for (size_t i = 0; i < ARRAY_LEN(namespaces); i++)
         install(b, &KR_NAMESPACE, kmut_new(&KR_NAMESPACE, NULL, namespaces[i]), false);
@@ -154,6 +152,11 @@ void boot_on_ready(struct boot *b, void (*fn)(void *ctx, const struct err *why),
     vec_push(&b->waiters, w);
     if (b->done)
         later(b);
+}
+
+bool boot_is_ready(const struct boot *b)
+{
+    return b->done && !b->failed;
 }
 
 void boot_free(struct boot *b)

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
+#include "cluster/apiserver/crd/crd.h"
 #include "cluster/apiserver/kinds/canon.h"
-#include "cluster/apiserver/kinds/kinds.h"
 
 static const struct kube_resource crds = {"apiextensions.k8s.io", "v1", "customresourcedefinitions",
                                           "CustomResourceDefinition", false};

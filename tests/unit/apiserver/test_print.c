@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "cluster/apiserver/core.h"
+#include "cluster/apiserver/crd/crd.h"
 #include "cluster/apiserver/kinds/table.h"
 
 static void test_ages(void **state)

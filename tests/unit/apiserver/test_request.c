@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "cluster/apiserver/request/limits.h"
 #include "cluster/apiserver/request/path.h"
 #include "cluster/apiserver/request/query.h"
 
@@ -86,20 +87,87 @@ static void test_query(void **state)
     assert_int_equal(q.validation, VALIDATE_STRICT);
     api_query_done(&q);
 
-    _cleanup_free_ char *token = api_continue_token("/pods/default/x");
+    _cleanup_free_ char *token = api_continue_token(0xfedcba9876543210, "/pods/default/x");
     _cleanup_free_ char *text = xasprintf("continue=%s", token);
 
     assert_int_equal(api_query_parse(str_of(text), &q, &st), 0);
     assert_string_equal(q.after, "/pods/default/x");
+    assert_true(q.snapshot == 0xfedcba9876543210);
     api_query_done(&q);
+}
+
+/* Whatever number a client names, nothing that is computed from it can overflow. */
+static void test_query_numbers(void **state)
+{
+    static const struct {
+        const char *query;
+        int64_t limit, timeout, grace;
+    } rows[] = {
+        {"", 0, 0, -1},
+        {"limit=-1&timeoutSeconds=-5", 0, 0, -1},
+        {"limit=9223372036854775807", INT64_MAX, 0, -1},
+        {"timeoutSeconds=9223372036854775807&gracePeriodSeconds=9223372036854775807", 0,
+         LIMIT_API_SECONDS, LIMIT_API_SECONDS},
+        {"timeoutSeconds=3600&gracePeriodSeconds=1", 0, 3600, 1},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_status_ struct api_status st = {0};
+        struct api_query q;
+
+        assert_int_equal(api_query_parse(str_of(rows[i].query), &q, &st), 0);
+        assert_int_equal(q.limit, rows[i].limit);
+        assert_int_equal(q.timeout_s, rows[i].timeout);
+        assert_int_equal(q.grace, rows[i].grace);
+        api_query_done(&q);
+    }
+}
+
+/* What must hold together, with the field that is named. */
+static void test_query_combinations(void **state)
+{
+    static const struct {
+        const char *query, *field; /* NULL = fine */
+    } rows[] = {
+        {"", NULL},
+        {"resourceVersion=5&resourceVersionMatch=Exact", NULL},
+        {"resourceVersion=0&resourceVersionMatch=NotOlderThan", NULL},
+        {"resourceVersionMatch=NotOlderThan", "resourceVersionMatch"},
+        {"resourceVersion=0&resourceVersionMatch=Exact", "resourceVersionMatch"},
+        {"sendInitialEvents=true", "sendInitialEvents"},
+        {"sendInitialEvents=false", "sendInitialEvents"},
+        {"watch=1", NULL},
+        {"watch=1&sendInitialEvents=true", "resourceVersionMatch"},
+        {"watch=1&sendInitialEvents=true&resourceVersionMatch=Exact&resourceVersion=1",
+         "resourceVersionMatch"},
+        {"watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan", NULL},
+        {"watch=1&resourceVersion=1&resourceVersionMatch=NotOlderThan", "resourceVersionMatch"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_status_ struct api_status st = {0};
+        struct api_query q;
+
+        assert_int_equal(api_query_parse(str_of(rows[i].query), &q, &st), 0);
+        assert_int_equal(api_query_check(&q, &st), rows[i].field ? -1 : 0);
+        assert_int_equal(st.code, rows[i].field ? 422 : 0);
+        if (rows[i].field)
+            assert_string_equal(st.causes.v.p[0].path, rows[i].field);
+        api_query_done(&q);
+    }
 }
 
 static void test_query_refused(void **state)
 {
     static const char *const rows[] = {"resourceVersion=abc",
-                                       "limit=-1",
                                        "limit=x",
+                                       "gracePeriodSeconds=-1",
                                        "continue=abc",
+                                       "continue=0123456789abcdef",
+                                       "continue=0123456789abcdef6",
+                                       "continue=0123456789abcdef00",
+                                       "continue=0123456789abcdeg61",
+                                       "resourceVersion=3&continue=0123456789abcdef61",
                                        "continue=zz",
                                        "labelSelector=a%20b%20c",
                                        "fieldSelector=a",
@@ -210,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths),         cmocka_unit_test(test_query),
+        cmocka_unit_test(test_query_numbers), cmocka_unit_test(test_query_combinations),
         cmocka_unit_test(test_query_refused), cmocka_unit_test(test_accept),
         cmocka_unit_test(test_status),        cmocka_unit_test(test_error_bound),
         cmocka_unit_test(test_utf8),

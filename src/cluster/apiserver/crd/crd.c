@@ -4,9 +4,10 @@
  * subresource. Conversion webhooks are refused: versions of one resource must share their fields
  * (strategy None).
  */
+#include "cluster/apiserver/crd/crd.h"
+
 #include <stdio.h>
 
-#include "cluster/apiserver/kinds/kinds.h"
 #include "kube/names.h"
 
 static const char **strings(const yyjson_val *list)

@@ -2,9 +2,7 @@
  * Discovery: groups, versions and resources, in the plain and in the aggregated form. Answers are
  * made from the registry at each request; clients cache them.
  */
-#include "cluster/apiserver/core.h"
-
-#define ROOM (8 * 1024 * 1024)
+#include "cluster/apiserver/discovery/discovery.h"
 
 static void quoted(struct buf *b, const char *key, const char *value)
 {
@@ -29,11 +27,20 @@ static void string_list(struct buf *b, const char *key, const char *const *list)
     "[\"create\",\"delete\",\"deletecollection\",\"get\",\"list\",\"patch\",\"update\",\"watch\"]"
 #define SUB_VERBS "[\"get\",\"patch\",\"update\"]"
 
+#define MAX_SUBS 8
 struct sub {
     const char *name, *group, *version, *kind, *verbs;
 };
 
-static size_t subs_of(const struct api_kind *k, struct sub ret[static 4])
+/* What the node serves. */
+static const struct sub pod_subs[] = {
+    {"attach", NULL, NULL, "PodAttachOptions", "[\"create\",\"get\"]"},
+    {"exec", NULL, NULL, "PodExecOptions", "[\"create\",\"get\"]"},
+    {"log", NULL, NULL, "Pod", "[\"get\"]"},
+    {"portforward", NULL, NULL, "PodPortForwardOptions", "[\"create\",\"get\"]"},
+};
+
+static size_t subs_of(const struct api_kind *k, struct sub ret[static MAX_SUBS])
 {
     size_t n = 0;
 
@@ -44,7 +51,8 @@ static size_t subs_of(const struct api_kind *k, struct sub ret[static 4])
     if (kube_resource_eq(&k->res, &KR_NAMESPACE))
         ret[n++] = (struct sub){"finalize", NULL, NULL, k->res.kind, "[\"update\"]"};
     if (kube_resource_eq(&k->res, &KR_POD))
-        ret[n++] = (struct sub){"log", NULL, NULL, k->res.kind, "[\"get\"]"};
+        for (size_t i = 0; i < ARRAY_LEN(pod_subs); i++)
+            ret[n++] = pod_subs[i];
     return n;
 }
 
@@ -54,9 +62,9 @@ static bool in(const struct api_kind *k, const char *group, const char *version)
 }
 
 /* Calls fn for each version of a group once, the preferred one first. */
-static void each_version(struct kinds *ks, const char *group,
+static void each_version(const struct kinds *ks, const char *group,
                          void (*fn)(struct buf *b, const char *group, const char *version,
-                                    bool first, struct kinds *ks),
+                                    bool first, const struct kinds *ks),
                          struct buf *b)
 {
     const char *seen[64];
@@ -76,7 +84,7 @@ static void each_version(struct kinds *ks, const char *group,
 }
 
 /* Groups other than core, in the registry's order, each once. */
-static const char *next_group(struct kinds *ks, size_t *at)
+static const char *next_group(const struct kinds *ks, size_t *at)
 {
     for (; *at < kinds_len(ks); ++*at) {
         const struct api_kind *k = kinds_at(ks, *at);
@@ -96,7 +104,7 @@ static const char *next_group(struct kinds *ks, size_t *at)
 /* ---- plain ---- */
 static void resource(struct buf *b, const struct api_kind *k, bool first)
 {
-    struct sub subs[4];
+    struct sub subs[MAX_SUBS];
     size_t n = subs_of(k, subs);
 
     buf_addf(b, "%s{", first ? "" : ",");
@@ -114,11 +122,14 @@ static void resource(struct buf *b, const struct api_kind *k, bool first)
                  subs[i].name, k->res.namespaced ? "true" : "false");
         if (subs[i].group)
             buf_addf(b, ",\"group\":\"%s\",\"version\":\"%s\"", subs[i].group, subs[i].version);
-        buf_addf(b, ",\"kind\":\"%s\",\"verbs\":%s}", subs[i].kind, subs[i].verbs);
+        buf_addc(b, ',');
+        quoted(b, "kind", subs[i].kind);
+        buf_addf(b, ",\"verbs\":%s}", subs[i].verbs);
     }
 }
 
-static size_t resources(struct buf *b, struct kinds *ks, const char *group, const char *version)
+static size_t resources(struct buf *b, const struct kinds *ks, const char *group,
+                        const char *version)
 {
     size_t n = 0;
 
@@ -134,20 +145,20 @@ static size_t resources(struct buf *b, struct kinds *ks, const char *group, cons
 }
 
 static void version_plain(struct buf *b, const char *group, const char *version, bool first,
-                          struct kinds *ks)
+                          const struct kinds *ks)
 {
     buf_addf(b, "%s{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", first ? "" : ",", group,
              version, version);
 }
 
 static void version_preferred(struct buf *b, const char *group, const char *version, bool first,
-                              struct kinds *ks)
+                              const struct kinds *ks)
 {
     if (first)
         buf_addf(b, "{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", group, version, version);
 }
 
-static void group_plain(struct buf *b, struct kinds *ks, const char *group, bool typed)
+static void group_plain(struct buf *b, const struct kinds *ks, const char *group, bool typed)
 {
     buf_addf(b, "{%s\"name\":\"%s\",\"versions\":[",
              typed ? "\"kind\":\"APIGroup\",\"apiVersion\":\"v1\"," : "", group);
@@ -157,7 +168,7 @@ static void group_plain(struct buf *b, struct kinds *ks, const char *group, bool
     buf_addc(b, '}');
 }
 
-static void groups(struct buf *b, struct kinds *ks)
+static void groups(struct buf *b, const struct kinds *ks)
 {
     const char *sep = "", *g;
 
@@ -172,13 +183,18 @@ static void groups(struct buf *b, struct kinds *ks)
 /* ---- aggregated ---- */
 static void kind_json(struct buf *b, const char *group, const char *version, const char *kind)
 {
-    buf_addf(b, "\"responseKind\":{\"group\":\"%s\",\"version\":\"%s\",\"kind\":\"%s\"}", group,
-             version, kind);
+    buf_addz(b, "\"responseKind\":{");
+    quoted(b, "group", group);
+    buf_addc(b, ',');
+    quoted(b, "version", version);
+    buf_addc(b, ',');
+    quoted(b, "kind", kind);
+    buf_addc(b, '}');
 }
 
 static void resource_aggregated(struct buf *b, const struct api_kind *k, bool first)
 {
-    struct sub subs[4];
+    struct sub subs[MAX_SUBS];
     size_t n = subs_of(k, subs);
 
     buf_addf(b, "%s{", first ? "" : ",");
@@ -202,7 +218,7 @@ static void resource_aggregated(struct buf *b, const struct api_kind *k, bool fi
 }
 
 static void version_aggregated(struct buf *b, const char *group, const char *version, bool first,
-                               struct kinds *ks)
+                               const struct kinds *ks)
 {
     size_t n = 0;
 
@@ -214,7 +230,7 @@ static void version_aggregated(struct buf *b, const char *group, const char *ver
     buf_addz(b, "]}");
 }
 
-static void group_aggregated(struct buf *b, struct kinds *ks, const char *group)
+static void group_aggregated(struct buf *b, const struct kinds *ks, const char *group)
 {
     buf_addf(b, "{\"metadata\":{%s%s%s\"creationTimestamp\":null},\"versions\":[",
              *group ? "\"name\":\"" : "", group, *group ? "\"," : "");
@@ -222,7 +238,7 @@ static void group_aggregated(struct buf *b, struct kinds *ks, const char *group)
     buf_addz(b, "]}");
 }
 
-static void aggregated(struct buf *b, struct kinds *ks, bool core)
+static void aggregated(struct buf *b, const struct kinds *ks, bool core)
 {
     const char *sep = "", *g;
 
@@ -244,13 +260,12 @@ static void api_versions(struct buf *b)
                 "{\"clientCIDR\":\"0.0.0.0/0\",\"serverAddress\":\"\"}]}\n");
 }
 
-static bool plain(struct api_request *r, struct buf *b)
+static bool plain(const struct kinds *ks, const struct api_path *p, struct buf *b)
 {
-    struct kinds *ks = r->a->kinds;
     size_t at = 0;
     const char *g;
 
-    switch (r->path.kind) {
+    switch (p->kind) {
     case PATH_ROOT:
         buf_addz(b, "{\"paths\":[\"/api\",\"/api/v1\",\"/apis\",\"/healthz\",\"/livez\",\"/openapi/"
                     "v2\",\"/openapi/v3\",\"/readyz\",\"/version\"]}\n");
@@ -262,37 +277,23 @@ static bool plain(struct api_request *r, struct buf *b)
         groups(b, ks);
         return true;
     case PATH_GROUP:
-        while ((g = next_group(ks, &at)) && !streq(g, r->path.group))
+        while ((g = next_group(ks, &at)) && !streq(g, p->group))
             ;
         if (g)
             group_plain(b, ks, g, true);
         return g != NULL;
     default:
-        return resources(b, ks, r->path.group, r->path.version) > 0;
+        return resources(b, ks, p->group, p->version) > 0;
     }
 }
 
-void discovery_reply(struct api_request *r)
+const char *discovery_document(const struct kinds *ks, const struct api_path *p,
+                               const struct api_accept *accept, struct buf *out)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT(ROOM);
-
-    if (!str_eq(r->method, STR("GET"))) {
-        api_fail(&r->st, 405, "MethodNotAllowed",
-                 "the server does not allow this method on the requested resource");
-        request_fail(r);
-        return;
+    if (accept->form == FORM_AGGREGATED_DISCOVERY &&
+        (p->kind == PATH_API || p->kind == PATH_APIS)) {
+        aggregated(out, ks, p->kind == PATH_API);
+        return "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     }
-    api_accept_parse(http_request_header(r->x, "Accept"), &r->accept);
-    if (r->accept.form == FORM_AGGREGATED_DISCOVERY &&
-        (r->path.kind == PATH_API || r->path.kind == PATH_APIS)) {
-        aggregated(&b, r->a->kinds, r->path.kind == PATH_API);
-        request_reply(r, 200,
-                      "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-                      buf_str(&b));
-    } else if (plain(r, &b)) {
-        request_reply(r, 200, "application/json", buf_str(&b));
-    } else {
-        api_fail(&r->st, 404, "NotFound", "the server could not find the requested resource");
-        request_fail(r);
-    }
+    return plain(ks, p, out) ? "application/json" : NULL;
 }

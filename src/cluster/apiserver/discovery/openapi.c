@@ -4,10 +4,8 @@
  * the server) and the schemas of all kinds (kubectl explain): built-in ones from their tables. v2:
  * a document without definitions, so that clients fall back on what they know.
  */
-#include "cluster/apiserver/core.h"
+#include "cluster/apiserver/discovery/discovery.h"
 #include "cluster/apiserver/types/ktype.h"
-
-#define ROOM (32 * 1024 * 1024)
 
 static void index_entry(struct buf *b, const char *group, const char *version, bool first,
                         uint64_t generation)
@@ -46,8 +44,9 @@ static void index_json(struct buf *b, const struct kinds *ks)
 
 static void gvk(struct buf *b, const struct kube_resource *r)
 {
-    buf_addf(b, "{\"group\":\"%s\",\"version\":\"%s\",\"kind\":\"%s\"}", r->group, r->version,
-             r->kind);
+    buf_addf(b, "{\"group\":\"%s\",\"version\":\"%s\",\"kind\":", r->group, r->version);
+    json_quote(b, r->kind);
+    buf_addc(b, '}');
 }
 
 static void path_entry(struct buf *b, const struct kube_resource *r)
@@ -55,9 +54,13 @@ static void path_entry(struct buf *b, const struct kube_resource *r)
     static const char *const params[] = {"dryRun", "fieldManager", "fieldValidation", "force",
                                          "pretty"};
 
-    buf_addf(b, "\"/%s%s/%s/%s%s/{name}\":{\"patch\":{\"operationId\":\"patch%s\",\"parameters\":[",
-             r->group[0] ? "apis/" : "api", r->group, r->version,
-             r->namespaced ? "namespaces/{namespace}/" : "", r->plural, r->kind);
+    _cleanup_free_ char *operation = xasprintf("patch%s", r->kind);
+
+    buf_addf(b,
+             "\"/%s%s/%s/%s%s/{name}\":{\"patch\":{\"operationId\":", r->group[0] ? "apis/" : "api",
+             r->group, r->version, r->namespaced ? "namespaces/{namespace}/" : "", r->plural);
+    json_quote(b, operation);
+    buf_addz(b, ",\"parameters\":[");
     for (size_t i = 0; i < ARRAY_LEN(params); i++)
         buf_addf(b,
                  "%s{\"name\":\"%s\",\"in\":\"query\",\"schema\":{\"type\":\"string\","
@@ -103,12 +106,14 @@ static void schema_entry(struct buf *b, const struct api_kind *k, struct map *se
         builtin_schema(b, k, seen);
         return;
     }
+    _cleanup_buf_ struct buf name = BUF_INIT(4096);
+
     if (map_len(seen))
         buf_addc(b, ',');
     map_set(seen, k->res.plural, seen);
-    buf_addc(b, '"');
-    schema_name(b, &k->res);
-    buf_addz(b, "\":");
+    schema_name(&name, &k->res);
+    json_quote(b, buf_z(&name));
+    buf_addc(b, ':');
     if (yyjson_obj_size(k->schema_text))
         text = json_text(k->schema_text, &n);
     if (n > 2) {
@@ -162,28 +167,20 @@ static void v2_protobuf(struct buf *b)
              version);
 }
 
-void openapi_reply(struct api_request *r)
+const char *openapi_document(const struct kinds *ks, const struct api_path *p, struct str accept,
+                             struct buf *out)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT(ROOM);
-    struct str accept = http_request_header(r->x, "Accept");
-    const char *type = "application/json";
-    size_t n = 1;
-
-    if (r->path.kind == PATH_OPENAPI3) {
-        index_json(&b, r->a->kinds);
-    } else if (r->path.kind == PATH_OPENAPI3_GV) {
-        n = group_version(&b, r->a->kinds, r->path.group, r->path.version);
-    } else if (accept.n && memmem(accept.p, accept.n, "protobuf", 8)) {
-        type = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-        v2_protobuf(&b);
-    } else {
-        buf_addz(&b, "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Nonagon\",\"version\":"
-                     "\"" NONAGON_VERSION "\"},\"paths\":{},\"definitions\":{}}\n");
+    if (p->kind == PATH_OPENAPI3) {
+        index_json(out, ks);
+        return "application/json";
     }
-    if (n) {
-        request_reply(r, 200, type, buf_str(&b));
-        return;
+    if (p->kind == PATH_OPENAPI3_GV)
+        return group_version(out, ks, p->group, p->version) ? "application/json" : NULL;
+    if (accept.n && memmem(accept.p, accept.n, "protobuf", 8)) {
+        v2_protobuf(out);
+        return "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
     }
-    api_fail(&r->st, 404, "NotFound", "the server could not find the requested resource");
-    request_fail(r);
+    buf_addz(out, "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Nonagon\",\"version\":"
+                  "\"" NONAGON_VERSION "\"},\"paths\":{},\"definitions\":{}}\n");
+    return "application/json";
 }

@@ -1,5 +1,4 @@
-/* The built-in kinds: what Kubernetes defaults, derives and checks for each. Pure, save for what is
- * allocated. */
+/* The built-in kinds: what Kubernetes defaults, derives and checks for each. Pure. */
 #ifndef NONAGON_CLUSTER_APISERVER_KINDS_BUILTIN_H
 #define NONAGON_CLUSTER_APISERVER_KINDS_BUILTIN_H
 
@@ -7,7 +6,7 @@
 
 extern const struct builtin builtin_pod, builtin_service, builtin_deployment, builtin_replicaset,
     builtin_configmap, builtin_secret, builtin_namespace, builtin_node, builtin_event,
-    builtin_endpoints, builtin_endpointslice, builtin_serviceaccount, builtin_lease, builtin_crd;
+    builtin_endpoints, builtin_endpointslice, builtin_serviceaccount, builtin_lease;
 
 /* ---- shared by pods and pod templates ---- */
 void pod_spec_defaults(yyjson_mut_doc *d, yyjson_mut_val *spec);
@@ -16,13 +15,5 @@ void pod_spec_validate(const yyjson_mut_val *spec, struct field_path *path,
 /* 1 … 65535, or nothing */
 void port_number_validate(const yyjson_mut_val *v, struct field_path *path, const char *key,
                           struct field_errors *errs);
-
-/* ---- addresses of Services (ip_pool.c) ---- */
-int service_allocate(struct apiserver *a, struct kmut *o, const yyjson_val *old,
-                     struct field_errors *errs);
-void service_release(struct apiserver *a, const yyjson_mut_val *o, const yyjson_val *old);
-
-/* ---- custom resource definitions ---- */
-#define CRD_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
 
 #endif

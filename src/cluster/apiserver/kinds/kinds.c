@@ -87,6 +87,12 @@ struct kinds *kinds_new(void)
     return k;
 }
 
+void kinds_add(struct kinds *k, const struct api_kind *builtin)
+{
+    vec_push(&k->all, builtin);
+    reindex(k);
+}
+
 void kinds_free(struct kinds *k)
 {
     if (!k)

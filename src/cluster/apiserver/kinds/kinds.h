@@ -12,8 +12,6 @@
 #include "cluster/apiserver/schema/schema.h"
 #include "kube/object.h"
 
-struct apiserver;
-
 /* A cell is appended to `out` as JSON. `now` is wall-clock time in ns. */
 typedef void column_fn(struct buf *out, const yyjson_val *obj, int64_t now);
 struct api_column {
@@ -32,11 +30,6 @@ struct builtin {
      * on create. */
     void (*defaults)(struct kmut *o, const yyjson_val *old);
     void (*validate)(const struct kmut *o, const yyjson_val *old, struct field_errors *errs);
-    /* Takes what is allocated from a pool (cluster IPs) after validation. */
-    int (*allocate)(struct apiserver *a, struct kmut *o, const yyjson_val *old,
-                    struct field_errors *errs);
-    /* The write that allocate ran for did not happen. */
-    void (*release)(struct apiserver *a, const yyjson_mut_val *o, const yyjson_val *old);
     const struct api_column *columns; /* ended by name == NULL */
     const char *name_rule;            /* "label", "dns1035", NULL = subdomain */
     const char *const *fields;        /* field selectors beyond metadata.name and .namespace */
@@ -65,7 +58,9 @@ struct api_kind *api_kind_ref(const struct api_kind *k);
 void api_kind_unref(const struct api_kind *k);
 
 struct kinds;
-struct kinds *kinds_new(void); /* holds the built-in kinds */
+struct kinds *kinds_new(void); /* holds the built-in kinds of this folder */
+/* One more that is built in. */
+void kinds_add(struct kinds *k, const struct api_kind *builtin);
 void kinds_free(struct kinds *k);
 const struct api_kind *kinds_find(const struct kinds *k, const char *group, const char *version,
                                   const char *plural);
@@ -86,11 +81,6 @@ uint64_t kinds_generation(const struct kinds *k);
 
 /* The built-in kinds, ended by one without a plural. */
 extern const struct api_kind api_builtin_kinds[];
-
-/* The kinds that a CustomResourceDefinition declares, one per version; -1 with errors. */
-int crd_kinds(const yyjson_val *crd, struct api_kind **ret, size_t *ret_n, size_t max,
-              struct field_errors *errs);
-#define CRD_MAX_VERSIONS 16
 
 /* The store's prefix of a resource ("GROUP/PLURAL/"), and an object's key; malloc'ed. */
 char *kind_prefix(const struct kube_resource *r, const char *ns);

@@ -45,10 +45,5 @@ const struct api_kind api_builtin_kinds[] = {
     {RES("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true),
      .singular = "endpointslice", .list_kind = "EndpointSliceList", .has_generation = true, SERVED,
      .builtin = &builtin_endpointslice},
-    {RES("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition",
-         false),
-     .singular = "customresourcedefinition", .list_kind = "CustomResourceDefinitionList",
-     SHORT("crd", "crds"), .has_status = true, .has_generation = true, SERVED,
-     .builtin = &builtin_crd},
     {.res = {.plural = NULL}},
 };

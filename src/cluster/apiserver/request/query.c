@@ -1,11 +1,17 @@
 /*
  * Parameters are looked up by name; unknown ones are ignored, as Kubernetes does. Continue tokens
- * are the hexadecimal form of a store key: opaque enough for clients, and safe in a URL.
+ * are the hexadecimal form of a snapshot's number and a store key: opaque enough for clients, and
+ * safe in a URL. Spans of time are cut to what clocks can add.
  */
 #include "cluster/apiserver/request/query.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+#include "cluster/apiserver/request/limits.h"
+
+#define ID_DIGITS 16
+#define MAX_TOKEN 4096
 
 void api_query_done(struct api_query *q)
 {
@@ -25,7 +31,15 @@ static bool is_true(struct str query, const char *name)
     return v && (streq(v, "true") || streq(v, "1") || streq(v, "True"));
 }
 
-static int number(struct str query, const char *name, int64_t *ret, struct api_status *st)
+static bool has(struct str query, const char *name)
+{
+    _cleanup_free_ char *v = http_query_get(query, name);
+
+    return v && *v;
+}
+
+static int number(struct str query, const char *name, bool negative_is_none, int64_t *ret,
+                  struct api_status *st)
 {
     _cleanup_free_ char *v = http_query_get(query, name);
 
@@ -33,9 +47,17 @@ static int number(struct str query, const char *name, int64_t *ret, struct api_s
         return 0;
     if (str_i64(str_of(v), ret) < 0)
         return api_fail_bad(st, "query parameter %s: \"%s\" is not a whole number", name, v);
-    if (*ret < 0)
+    if (*ret < 0 && !negative_is_none)
         return api_fail_bad(st, "query parameter %s: %lld is negative", name, (long long)*ret);
+    if (*ret < 0)
+        *ret = 0;
     return 0;
+}
+
+static void cut(int64_t *seconds)
+{
+    if (*seconds > LIMIT_API_SECONDS)
+        *seconds = LIMIT_API_SECONDS;
 }
 
 static int selectors(struct str query, struct api_query *q, struct api_status *st)
@@ -64,34 +86,59 @@ static int nibble(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static int continue_parse(struct str query, struct api_query *q, struct api_status *st)
+/* The bytes of a hexadecimal text, NUL-terminated; NULL if it is none or holds a NUL. */
+static char *unhex(const char *t, size_t n)
 {
-    static const char why[] = "continue key is not valid: it is not one that this server gave";
-    _cleanup_free_ char *t = http_query_get(query, "continue"), *key = NULL;
-    size_t n = t ? strlen(t) : 0;
+    _cleanup_free_ char *out = xcalloc(n / 2 + 1, 1);
 
-    if (!n)
-        return 0;
-    if (n % 2 || n > 4096)
-        return api_fail_bad(st, "%s", why);
-    key = xcalloc(n / 2 + 1, 1);
+    if (n % 2)
+        return NULL;
     for (size_t i = 0; i < n; i += 2) {
         int hi = nibble(t[i]), lo = nibble(t[i + 1]);
 
         if (hi < 0 || lo < 0 || !(hi | lo))
-            return api_fail_bad(st, "%s", why);
-        key[i / 2] = (char)(hi << 4 | lo);
+            return NULL;
+        out[i / 2] = (char)(hi << 4 | lo);
     }
-    q->after = steal(&key);
+    return steal(&out);
+}
+
+static bool hex_u64(const char *t, uint64_t *ret)
+{
+    *ret = 0;
+    for (size_t i = 0; i < ID_DIGITS; i++) {
+        int digit = nibble(t[i]);
+
+        if (digit < 0)
+            return false;
+        *ret = *ret << 4 | (uint64_t)digit;
+    }
+    return true;
+}
+
+static int continue_parse(struct str query, struct api_query *q, struct api_status *st)
+{
+    _cleanup_free_ char *t = http_query_get(query, "continue");
+    size_t n = t ? strlen(t) : 0;
+
+    if (!n)
+        return 0;
+    if (n > ID_DIGITS && n <= MAX_TOKEN && hex_u64(t, &q->snapshot))
+        q->after = unhex(t + ID_DIGITS, n - ID_DIGITS);
+    if (!q->after)
+        return api_fail_bad(st, "continue key is not valid: it is not one that this server gave");
+    if (q->has_rv && q->rv)
+        return api_fail_bad(st, "specifying resource version is not allowed when using continue");
     return 0;
 }
 
-char *api_continue_token(const char *key)
+char *api_continue_token(uint64_t snapshot, const char *key)
 {
     size_t n = strlen(key);
-    char *t = xmalloc(2 * n + 1);
+    char *t = xmalloc(ID_DIGITS + 2 * n + 1);
 
-    hex_encode(key, n, t);
+    snprintf(t, ID_DIGITS + 1, "%016llx", (unsigned long long)snapshot);
+    hex_encode(key, n, t + ID_DIGITS);
     return t;
 }
 
@@ -151,16 +198,59 @@ int api_query_parse(struct str query, struct api_query *q, struct api_status *st
     if (!query.n)
         return 0;
     if (selectors(query, q, st) < 0 || version(query, q, st) < 0 || modes(query, q, st) < 0 ||
-        continue_parse(query, q, st) < 0 || number(query, "limit", &q->limit, st) < 0 ||
-        number(query, "timeoutSeconds", &q->timeout_s, st) < 0 ||
-        number(query, "gracePeriodSeconds", &q->grace, st) < 0)
+        continue_parse(query, q, st) < 0 || number(query, "limit", true, &q->limit, st) < 0 ||
+        number(query, "timeoutSeconds", true, &q->timeout_s, st) < 0 ||
+        number(query, "gracePeriodSeconds", false, &q->grace, st) < 0)
         return -1;
+    cut(&q->timeout_s);
+    cut(&q->grace);
     q->watch = is_true(query, "watch");
     q->bookmarks = is_true(query, "allowWatchBookmarks");
     q->initial_events = is_true(query, "sendInitialEvents");
+    q->has_initial_events = has(query, "sendInitialEvents");
     q->propagation = http_query_get(query, "propagationPolicy");
     if (is_true(query, "orphanDependents") && !q->propagation)
         q->propagation = xstrdup("Orphan");
+    return 0;
+}
+
+static int forbid(struct api_status *st, const char *field, const char *why)
+{
+    static const struct kube_resource res = {"meta.k8s.io", "", "listoptions", "ListOptions",
+                                             false};
+    _cleanup_errors_ struct field_errors errs = {0};
+
+    field_error_add(&errs, FE_FORBIDDEN, field, NULL, "%s", why);
+    return api_fail_invalid(st, &res, "", &errs);
+}
+
+static int check_watch(const struct api_query *q, struct api_status *st)
+{
+    if (q->has_initial_events && q->rv_match != RV_MATCH_NOT_OLDER)
+        return forbid(st, "resourceVersionMatch",
+                      "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    if (!q->has_initial_events && q->rv_match != RV_MATCH_UNSET)
+        return forbid(st, "resourceVersionMatch",
+                      "resourceVersionMatch is forbidden for watch unless sendInitialEvents is "
+                      "provided");
+    return 0;
+}
+
+int api_query_check(const struct api_query *q, struct api_status *st)
+{
+    if (q->watch)
+        return check_watch(q, st);
+    if (q->has_initial_events)
+        return forbid(st, "sendInitialEvents", "sendInitialEvents is forbidden for list");
+    if (q->rv_match != RV_MATCH_UNSET && !q->has_rv)
+        return forbid(st, "resourceVersionMatch",
+                      "resourceVersionMatch is forbidden unless resourceVersion is provided");
+    if (q->rv_match != RV_MATCH_UNSET && q->after)
+        return forbid(st, "resourceVersionMatch",
+                      "resourceVersionMatch is forbidden when continue is provided");
+    if (q->rv_match == RV_MATCH_EXACT && !q->rv)
+        return forbid(st, "resourceVersionMatch",
+                      "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
     return 0;
 }
 

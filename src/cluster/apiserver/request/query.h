@@ -14,12 +14,13 @@ struct api_query {
     struct selector *labels;       /* NULL = all */
     struct field_selector *fields; /* NULL = all */
     char *text_labels, *text_fields;
-    bool watch, bookmarks, initial_events, dry_run;
+    bool watch, bookmarks, initial_events, has_initial_events, dry_run;
     bool has_rv;
     uint64_t rv;
     enum rv_match rv_match;
-    int64_t limit; /* 0 = all */
-    char *after;   /* the key that a continued list starts behind, NULL = from the start */
+    int64_t limit;     /* 0 = all */
+    char *after;       /* the key that a continued list starts behind, NULL = from the start */
+    uint64_t snapshot; /* that it is continued from; 0 = from the state of now */
     int64_t timeout_s;
     enum validation_mode validation;
     enum include_object include;
@@ -29,8 +30,10 @@ struct api_query {
 };
 int api_query_parse(struct str query, struct api_query *ret, struct api_status *st);
 void api_query_done(struct api_query *q);
-/* The token that makes a later request start behind `key`. */
-char *api_continue_token(const char *key);
+/* What must hold together for a list, or for a watch: -1 with the status (422). */
+int api_query_check(const struct api_query *q, struct api_status *st);
+/* The token that makes a later request start behind `key` of the snapshot; malloc'ed. */
+char *api_continue_token(uint64_t snapshot, const char *key);
 
 enum accept_form { FORM_JSON, FORM_YAML, FORM_TABLE, FORM_PARTIAL, FORM_AGGREGATED_DISCOVERY };
 struct api_accept {

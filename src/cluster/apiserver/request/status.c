@@ -2,6 +2,7 @@
  * them. */
 #include "cluster/apiserver/request/status.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define MAX_STATUS (256 * 1024)
@@ -12,8 +13,16 @@ void api_status_done(struct api_status *st)
     free(st->group);
     free(st->kind);
     free(st->name);
+    free(st->go_on);
     field_errors_done(&st->causes);
     *st = (struct api_status){0};
+}
+
+void api_status_move(struct api_status *to, struct api_status *from)
+{
+    api_status_done(to);
+    *to = *from;
+    *from = (struct api_status){0};
 }
 
 static void begin(struct api_status *st, int code, const char *reason)
@@ -141,6 +150,25 @@ int api_fail_invalid(struct api_status *st, const struct kube_resource *r, const
     return -1;
 }
 
+int api_fail_too_many(struct api_status *st, int retry_after_s, const char *fmt, ...)
+{
+    va_list ap;
+
+    begin(st, 429, "TooManyRequests");
+    va_start(ap, fmt);
+    say(st, fmt, ap);
+    va_end(ap);
+    st->retry_after = retry_after_s;
+    return -1;
+}
+
+int api_fail_store(struct api_status *st, const struct err *e)
+{
+    if (e->code == -EAGAIN || e->code == -ENOBUFS)
+        return api_fail_too_many(st, 1, "%s", e->msg);
+    return api_fail(st, 500, "InternalError", "Internal error occurred: %s", e->msg);
+}
+
 int api_fail_expired(struct api_status *st, uint64_t rv, uint64_t oldest)
 {
     return api_fail(st, 410, "Expired", "too old resource version: %llu (%llu)",
@@ -224,13 +252,17 @@ static void details_json(const struct api_status *st, struct buf *out)
 
 void api_status_json(const struct api_status *st, struct buf *out)
 {
-    buf_addz(out,
-             "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
-             "\"message\":");
+    const char *sep = "";
+
+    buf_addz(out, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{");
+    if (st->go_on)
+        member(out, &sep, "continue", st->go_on);
+    buf_addz(out, "},\"status\":\"Failure\",\"message\":");
     json_quote(out, st->message ? st->message : "");
     if (st->reason)
         buf_addf(out, ",\"reason\":\"%s\"", st->reason);
-    if (st->name || st->kind || st->causes.v.n || st->cause || st->retry_after)
+    /* kubectl reads the details of every 404 without looking whether there are any */
+    if (st->code == 404 || st->name || st->kind || st->causes.v.n || st->cause || st->retry_after)
         details_json(st, out);
     buf_addf(out, ",\"code\":%d}\n", st->code);
 }

@@ -19,8 +19,11 @@ struct api_status {
     struct field_errors causes;
     const char *cause; /* one cause without a field ("NamespaceTerminating") */
     int retry_after;
+    char *go_on; /* metadata.continue: where a list that expired may go on all the same */
 };
 void api_status_done(struct api_status *st);
+/* Takes the content of `from`, which is empty afterwards. */
+void api_status_move(struct api_status *to, struct api_status *from);
 static inline void api_status_donep(struct api_status *st)
 {
     api_status_done(st);
@@ -40,6 +43,10 @@ int api_fail_forbidden(struct api_status *st, const struct kube_resource *r, con
 /* Takes the errors out of `errs`; it must hold at least one. */
 int api_fail_invalid(struct api_status *st, const struct kube_resource *r, const char *name,
                      struct field_errors *errs);
+/* What the store said: 429 when it has too much to do, 500 otherwise. */
+int api_fail_store(struct api_status *st, const struct err *e);
+int api_fail_too_many(struct api_status *st, int retry_after_s, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 int api_fail_expired(struct api_status *st, uint64_t rv, uint64_t oldest);
 int api_fail_too_large_rv(struct api_status *st, uint64_t rv, uint64_t current);
 

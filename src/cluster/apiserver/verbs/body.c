@@ -3,14 +3,13 @@
  * (protobuf) is one more row of the table. Object keys are unique afterwards, the last one winning
  * as in Go.
  */
-#include "json/yaml.h"
-
 #include <errno.h>
 
-#include "base/limits.h"
-#include "cluster/apiserver/core.h"
 #include "cluster/apiserver/kinds/protobuf.h"
+#include "cluster/apiserver/request/limits.h"
 #include "cluster/apiserver/schema/tree.h"
+#include "cluster/apiserver/verbs/request.h"
+#include "json/yaml.h"
 
 typedef yyjson_doc *decode_fn(const char *p, size_t n, struct err *e);
 static const struct {
@@ -49,17 +48,17 @@ static void on_duplicate(void *ctx, const char *path)
         buf_addf(&d->list, "%sduplicate field \"%s\"", d->n > 1 ? ", " : "", path);
 }
 
-static int unique(const struct api_request *r, struct kmut *m, struct api_status *st)
+static int unique(struct api_request *r, struct kmut *m)
 {
     struct duplicates d = {BUF_INIT(16 * 1024), 0};
 
     tree_unique(m->root, on_duplicate, &d);
     if (d.n && r->q.validation == VALIDATE_STRICT)
-        api_fail_bad(st, "strict decoding error: %s", buf_z(&d.list));
+        api_fail_bad(&r->st, "strict decoding error: %s", buf_z(&d.list));
     else if (d.n && r->q.validation == VALIDATE_WARN && r->w.warn)
         r->w.warn(r->w.warn_to, buf_z(&d.list));
     buf_done(&d.list);
-    return st->code ? -1 : 0;
+    return r->st.code ? -1 : 0;
 }
 
 static struct kmut *from_doc(yyjson_doc *doc)
@@ -81,14 +80,13 @@ static struct kmut *empty(void)
     return m;
 }
 
-struct kmut *decode_body(const struct api_request *r, bool optional, struct api_status *st)
+static yyjson_doc *document(struct api_request *r)
 {
     struct str body = http_body(r->x), type = http_request_header(r->x, "Content-Type");
     decode_fn *decode = decoder(type);
+    struct api_status *st = &r->st;
     struct err e = {0};
 
-    if (optional && !body.n)
-        return empty();
     if (body.n > LIMIT_API_BODY) {
         api_fail(st, 413, "RequestEntityTooLarge", "Request entity too large: limit is %d",
                  LIMIT_API_BODY);
@@ -102,20 +100,30 @@ struct kmut *decode_body(const struct api_request *r, bool optional, struct api_
                  STR_ARG(type));
         return NULL;
     }
-    _cleanup_jdoc_ yyjson_doc *doc = decode(body.p, body.n, &e);
+    yyjson_doc *doc = decode(body.p, body.n, &e);
 
-    if (!doc && e.code == -ENOTSUP) {
+    if (!doc && e.code == -ENOTSUP)
         api_fail(st, 415, "UnsupportedMediaType", "%s", e.msg);
+    else if (!doc)
+        api_fail_bad(st, "the object provided is unrecognized: %s", e.msg);
+    return doc;
+}
+
+struct kmut *request_decode(struct api_request *r, bool optional)
+{
+    if (optional && !http_body(r->x).n)
+        return empty();
+    _cleanup_jdoc_ yyjson_doc *doc = document(r);
+
+    if (!doc)
         return NULL;
-    }
-    if (!doc || !yyjson_is_obj(yyjson_doc_get_root(doc))) {
-        api_fail_bad(st, "the object provided is unrecognized: %s",
-                     doc ? "it is not a JSON object" : e.msg);
+    if (!yyjson_is_obj(yyjson_doc_get_root(doc))) {
+        api_fail_bad(&r->st, "the object provided is unrecognized: it is not a JSON object");
         return NULL;
     }
     struct kmut *m = from_doc(doc);
 
-    if (unique(r, m, st) == 0)
+    if (unique(r, m) == 0)
         return m;
     kmut_free(m);
     return NULL;

@@ -1,11 +1,13 @@
-/* A request's patch applied to a document; shared by objects and their scale. */
+/* A request's patch; shared by objects and their scale. */
 #ifndef NONAGON_CLUSTER_APISERVER_VERBS_PATCHING_H
 #define NONAGON_CLUSTER_APISERVER_VERBS_PATCHING_H
 
-#include "cluster/apiserver/core.h"
+#include "cluster/apiserver/verbs/request.h"
 
-enum patch_language { LANG_MERGE, LANG_JSON, LANG_STRATEGIC };
-/* NULL with the status filled. */
-struct kmut *patched(const struct api_request *r, const yyjson_val *target, struct api_status *st);
+/* Reads the body into r->patch; -1 with r->st. */
+int patch_read(struct api_request *r);
+/* The target changed by it; NULL with the status. */
+struct kmut *patch_apply(const struct api_request *r, const yyjson_val *target,
+                         struct api_status *st);
 
 #endif

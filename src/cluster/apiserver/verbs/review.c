@@ -2,8 +2,7 @@
  * Reviews are questions in the form of objects: they are posted, answered and not kept. Whoever
  * passes identification is an administrator, so the answers are short.
  */
-#include "base/limits.h"
-#include "cluster/apiserver/core.h"
+#include "cluster/apiserver/verbs/verbs.h"
 
 typedef void fill_fn(const struct api_request *r, struct kmut *m);
 
@@ -33,14 +32,17 @@ static void fill_rules(const struct api_request *r, struct kmut *m)
 
 static void fill_self(const struct api_request *r, struct kmut *m)
 {
-    yyjson_mut_val *user = jm_obj(KM(m), "status", "userInfo");
-    yyjson_mut_val *groups = jm_arr(m->d, user, "groups");
-    const struct user_info *u = http_user(r->x);
+    yyjson_mut_val *info = jm_obj(KM(m), "status", "userInfo");
+    const struct user_info *u = r->user;
 
-    jm_set_str(m->d, user, r->user, "username");
+    jm_set_str(m->d, info, u->name, "username");
+    if (*u->uid)
+        jm_set_str(m->d, info, u->uid, "uid");
     for (size_t i = 0; i < u->n_groups; i++)
-        yyjson_mut_arr_add_strcpy(m->d, groups, u->groups[i]);
-    yyjson_mut_arr_add_str(m->d, groups, "system:authenticated");
+        jm_add_str(m->d, jm_arr(m->d, info, "groups"), u->groups[i]);
+    for (size_t i = 0; i < u->n_extra; i++)
+        for (size_t k = 0; k < u->extra[i].n; k++)
+            jm_add_str(m->d, jm_arr(m->d, info, "extra", u->extra[i].key), u->extra[i].values[k]);
 }
 
 static const struct review {
@@ -77,21 +79,22 @@ static void answer(struct api_request *r, const struct review *v, struct kmut *m
     request_reply(r, 201, "application/json", (struct str){text, n});
 }
 
-bool review_reply(struct api_request *r)
+bool review_is(const struct api_path *p)
 {
-    const struct review *v = find(&r->path);
+    return find(p) != NULL;
+}
+
+void verb_review(struct api_request *r)
+{
     _cleanup_(kmut_freep) struct kmut *m = NULL;
 
-    if (!v)
-        return false;
-    if (!str_eq(r->method, STR("POST")))
-        api_fail(&r->st, 405, "MethodNotAllowed",
-                 "the server does not allow this method on the requested resource");
-    else
-        m = decode_body(r, true, &r->st);
+    if (!str_eq(r->method, STR("POST"))) {
+        request_not_allowed(r);
+        return;
+    }
+    m = request_decode(r, true);
     if (m)
-        answer(r, v, m);
+        answer(r, find(&r->path), m);
     else
         request_fail(r);
-    return true;
 }

@@ -1,7 +1,8 @@
 /* The scale subresource: autoscaling/v1 Scale as a view of replicas, selector and observed
  * replicas. */
-#include "cluster/apiserver/core.h"
+#include "cluster/apiserver/kinds/version.h"
 #include "cluster/apiserver/verbs/patching.h"
+#include "cluster/apiserver/verbs/verbs.h"
 #include "kube/selector.h"
 
 static const char *const builtin_spec[] = {"spec", "replicas", NULL};
@@ -91,78 +92,81 @@ static void reply_scale(struct api_request *r, const yyjson_val *obj)
     request_reply(r, 200, "application/json", text);
 }
 
-static void answered(void *ctx, const struct api_status *fail, struct str object, bool deleted)
+static void reply_text(struct api_request *r, struct str object)
 {
-    struct api_request *r = ctx;
-
-    if (fail) {
-        api_fail(&r->st, fail->code, fail->reason, "%s", fail->message);
-        request_fail(r);
-        return;
-    }
     _cleanup_jdoc_ yyjson_doc *d = json_parse(object.p, object.n, NULL);
 
     reply_scale(r, yyjson_doc_get_root(d));
 }
 
-/* The Scale that the client wants: its body, or the present one patched. */
-static struct kmut *wanted(struct api_request *r)
+static void written(void *ctx, struct api_status *fail, struct str object, bool deleted)
 {
-    _cleanup_(kmut_freep) struct kmut *now = NULL;
+    struct api_request *r = ctx;
 
-    if (str_eq(r->method, STR("PUT")))
-        return decode_body(r, false, &r->st);
-    now = scale_of(r->kind, kobj_root(r->w.old));
-    const struct kobj *frozen _cleanup_kobj_ = kmut_freeze(now);
-
-    return patched(r, kobj_root(frozen), &r->st);
+    if (!fail) {
+        reply_text(r, object);
+        return;
+    }
+    api_status_move(&r->st, fail);
+    request_fail(r);
 }
 
-static int change(struct api_request *r)
+/* The Scale that the client wants: its body, or the present one patched. */
+static struct kmut *wanted(const struct api_request *r, const yyjson_val *obj,
+                           struct api_status *st)
 {
-    char api[600];
-    struct write *w = &r->w;
+    _cleanup_(kmut_freep) struct kmut *now = scale_of(r->kind, obj);
+    const struct kobj *frozen _cleanup_kobj_ = kmut_freeze(now);
 
-    if (write_load(w, r->path.ns, r->path.name, &r->st) < 0)
-        return -1;
-    _cleanup_(kmut_freep) struct kmut *want = wanted(r);
+    return patch_apply(r, kobj_root(frozen), st);
+}
 
-    if (!want)
-        return -1;
-    yyjson_mut_val *n = jm_get(want->root, "spec", "replicas");
-    const char *rv = jm_get_str(want->root, "metadata", "resourceVersion");
+static int set_replicas(const struct api_request *r, struct kmut *obj, const struct kmut *scale,
+                        struct api_status *st)
+{
+    yyjson_mut_val *n = jm_get(scale->root, "spec", "replicas");
+    const char *rv = jm_get_str(scale->root, "metadata", "resourceVersion");
 
     if (n && (!yyjson_mut_is_int(n) || yyjson_mut_get_sint(n) < 0)) {
         _cleanup_errors_ struct field_errors errs = {0};
 
         field_invalid_int(&errs, "spec.replicas", yyjson_mut_get_sint(n),
                           "must be greater than or equal to 0");
-        return api_fail_invalid(&r->st, &r->kind->res, r->path.name, &errs);
+        return api_fail_invalid(st, &r->kind->res, r->path.name, &errs);
     }
-    w->obj = kmut_from(w->old);
-    kube_api_version(&r->kind->res, api, sizeof(api));
-    jm_set_str(KM(w->obj), api, "apiVersion");
-    jm_set_int_p(KM(w->obj), yyjson_mut_get_sint(n), spec_path(r->kind));
+    version_to(obj, r->kind);
+    jm_set_int_p(KM(obj), yyjson_mut_get_sint(n), spec_path(r->kind));
     if (rv && *rv)
-        jm_set_str(KM(w->obj), rv, "metadata", "resourceVersion");
-    w->sub = "";
-    return write_update(w, r->path.ns, r->path.name, &r->st);
+        jm_set_str(KM(obj), rv, "metadata", "resourceVersion");
+    else
+        jm_del(obj->root, "metadata", "resourceVersion");
+    return 0;
+}
+
+static struct kmut *change(void *ctx, const struct write *w, struct api_status *st)
+{
+    const struct api_request *r = ctx;
+    _cleanup_(kmut_freep) struct kmut *made = r->patch ? wanted(r, kobj_root(w->old), st) : NULL;
+    const struct kmut *scale = r->patch ? made : r->body;
+    struct kmut *obj = scale ? kmut_from(w->old) : NULL;
+
+    if (!obj || set_replicas(r, obj, scale, st) == 0)
+        return obj;
+    kmut_free(obj);
+    return NULL;
 }
 
 static void get(struct api_request *r)
 {
     _cleanup_free_ char *key = kind_key(&r->kind->res, r->path.ns, r->path.name);
-    const struct store_obj *o = store_get(r->a->store, key);
+    const struct store_obj *o = store_get(r->env->core->store, key);
 
-    if (!o) {
-        api_fail_not_found(&r->st, &r->kind->res, r->path.name);
-        request_fail(r);
+    if (o) {
+        reply_text(r, store_obj_bytes(o));
         return;
     }
-    struct str b = store_obj_bytes(o);
-    _cleanup_jdoc_ yyjson_doc *d = json_parse(b.p, b.n, NULL);
-
-    reply_scale(r, yyjson_doc_get_root(d));
+    api_fail_not_found(&r->st, &r->kind->res, r->path.name);
+    request_fail(r);
 }
 
 void verb_scale(struct api_request *r)
@@ -172,7 +176,20 @@ void verb_scale(struct api_request *r)
         return;
     }
     request_begin_write(r);
-    r->w.done = answered;
-    if (change(r) < 0)
+    if (str_eq(r->method, STR("PUT")))
+        r->body = request_decode(r, false);
+    else if (str_eq(r->method, STR("PATCH")))
+        patch_read(r);
+    else
+        api_fail(&r->st, 405, "MethodNotAllowed",
+                 "the server does not allow this method on the requested resource");
+    if (r->st.code) {
         request_fail(r);
+        return;
+    }
+    r->w.sub = "";
+    r->w.change = change;
+    r->w.change_ctx = r;
+    r->w.done = written;
+    write_update(&r->w);
 }

@@ -1,5 +1,7 @@
 /* Which objects a list, watch or collection means. */
-#include "cluster/apiserver/core.h"
+#include "cluster/apiserver/verbs/select.h"
+
+#include "base/mem.h"
 
 struct checked {
     const struct api_kind *kind;

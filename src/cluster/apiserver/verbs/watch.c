@@ -1,30 +1,29 @@
 /*
  * WATCH: one streamed answer per watcher, fed by the store's hub. A change becomes ADDED or DELETED
- * for a watcher whose selector it enters or leaves. The text of the newest event is kept and shared
- * by watchers that want it in the same form. Bookmarks and time limits come from one heap of
- * deadlines and one timer.
+ * for a watcher whose selector it enters or leaves. What watchers have in common of an event, its
+ * text and the parsed objects, is made once.
  *
  * A watcher that does not read is dropped once LIMIT_WATCH_QUEUE bytes wait for it (on top of what
  * its initial list left), so that its client lists again instead of holding memory.
  */
-#include <stdio.h>
-
 #include "base/clock.h"
-#include "base/limits.h"
 #include "base/rand.h"
-#include "cluster/apiserver/kinds/canon.h"
-#include "cluster/apiserver/core.h"
 #include "cluster/apiserver/kinds/table.h"
+#include "cluster/apiserver/kinds/version.h"
+#include "cluster/apiserver/request/limits.h"
+#include "cluster/apiserver/verbs/select.h"
+#include "cluster/apiserver/verbs/verbs.h"
+#include "cluster/apiserver/verbs/watchers.h"
 
 #define BOOKMARK_NS   (60 * NS_PER_SEC)
 #define DEFAULT_MIN_S 1800
 #define MAX_EVENT     (16 * LIMIT_OBJECT)
 
 struct watcher {
-    struct list link;
+    struct watch_entry entry;
+    struct watchers *all;
     struct api_request *r; /* owned: kind, query, form */
     struct store_watch *sw;
-    struct heap_node deadline;
     int64_t ends, next_bookmark; /* monotonic; 0 = none */
     uint64_t seen;               /* newest revision delivered or known to be older */
     size_t allowance;
@@ -33,13 +32,9 @@ struct watcher {
 
 static void watcher_free(struct watcher *w)
 {
-    struct apiserver *a = w->r->a;
-
     if (w->sw)
         store_watch_stop(w->sw);
-    if (w->deadline.at != HEAP_NONE)
-        heap_remove(&a->deadlines, &w->deadline);
-    list_del(&w->link);
+    watchers_remove(w->all, &w->entry);
     request_free(w->r);
     free(w);
 }
@@ -90,61 +85,50 @@ static void settle(struct watcher *w)
         watcher_free(w);
 }
 
-static void put_object(struct watcher *w, struct buf *out, struct str bytes)
+static void put_shown(struct watcher *w, struct buf *out, const yyjson_val *root)
 {
     const struct api_request *r = w->r;
-    char api[600];
-
-    if (r->accept.form == FORM_JSON || r->accept.form == FORM_YAML) {
-        kube_api_version(&r->kind->res, api, sizeof(api));
-        if (r->kind->definition && !r->kind->storage)
-            canon_add_as(out, bytes, api);
-        else
-            buf_add(out, bytes.p, bytes.n);
-        return;
-    }
-    _cleanup_jdoc_ yyjson_doc *d = json_parse(bytes.p, bytes.n, NULL);
-    const yyjson_val *root = yyjson_doc_get_root(d);
 
     if (r->accept.form == FORM_PARTIAL) {
         partial_object(out, root, r->accept.v1beta1);
         return;
     }
     table_begin(out, r->kind, r->accept.v1beta1, "{}");
-    table_row(out, r->kind, r->accept.v1beta1, root, r->q.include, clock_wall_ns());
+    table_row(out, r->kind, r->accept.v1beta1, root, r->q.include, loop_wall_ns(w->all->loop));
     table_end(out);
     out->n--; /* the frame ends with the only line break */
 }
 
-static void frame(struct watcher *w, struct buf *out, const char *type, struct str bytes)
+static bool is_plain(const struct watcher *w)
+{
+    return w->r->accept.form == FORM_JSON || w->r->accept.form == FORM_YAML;
+}
+
+static void frame(struct watcher *w, struct buf *out, const char *type, const struct store_obj *o)
 {
     buf_addf(out, "{\"type\":\"%s\",\"object\":", type);
-    put_object(w, out, bytes);
+    if (is_plain(w))
+        version_write(out, w->r->kind, store_obj_bytes(o));
+    else
+        put_shown(w, out, event_parsed(&w->all->events, o));
     buf_addz(out, "}\n");
 }
 
 static void send_event(struct watcher *w, const char *type, const struct store_obj *o, bool initial)
 {
-    struct shared_frame *last = &w->r->a->frame;
-    bool shared = w->r->accept.form == FORM_JSON && !initial &&
-                  (!w->r->kind->definition || w->r->kind->storage);
+    bool shared = is_plain(w) && !initial && version_is_stored(w->r->kind);
+    struct str text = shared ? event_text(&w->all->events, o, type) : STR_NULL;
 
-    if (shared && last->obj == o && last->type == type) {
-        send(w, last->text.p, last->text.n, false);
+    if (text.n) {
+        send(w, text.p, text.n, false);
         return;
     }
     _cleanup_buf_ struct buf b = BUF_INIT(MAX_EVENT);
 
-    frame(w, &b, type, store_obj_bytes(o));
+    frame(w, &b, type, o);
     send(w, b.p, b.n, initial);
-    if (!shared)
-        return;
-    store_obj_unref(last->obj);
-    last->obj = store_obj_ref(o);
-    last->type = type;
-    buf_done(&last->text);
-    last->text = b;
-    b = BUF_INIT(MAX_EVENT);
+    if (shared)
+        event_keep(&w->all->events, o, type, &b);
 }
 
 static bool wants(const struct watcher *w, const struct store_obj *o)
@@ -161,25 +145,25 @@ static bool wants(const struct watcher *w, const struct store_obj *o)
     }
     if (!q->labels && !q->fields)
         return true;
-    struct str b = store_obj_bytes(o);
-    _cleanup_jdoc_ yyjson_doc *d = json_parse(b.p, b.n, NULL);
+    const yyjson_val *root = event_parsed(&w->all->events, o);
 
-    return d && select_object(q, yyjson_doc_get_root(d));
+    return root && select_object(q, root);
 }
 
 static const char *type_for(const struct watcher *w, enum store_event ev, const struct store_obj *o,
                             const struct store_obj *prev)
 {
-    static const char *const words[2][2] = {{NULL, "ADDED"}, {"DELETED", "MODIFIED"}};
+    static const char added[] = "ADDED", modified[] = "MODIFIED", deleted[] = "DELETED";
 
-    switch (ev) {
-    case STORE_ADDED:
-        return wants(w, o) ? "ADDED" : NULL;
-    case STORE_DELETED:
-        return wants(w, prev ? prev : o) ? "DELETED" : NULL;
-    default:
-        return words[prev ? wants(w, prev) : wants(w, o)][wants(w, o)];
-    }
+    if (ev == STORE_ADDED)
+        return wants(w, o) ? added : NULL;
+    if (ev == STORE_DELETED)
+        return wants(w, prev ? prev : o) ? deleted : NULL;
+    bool now = wants(w, o), before = prev ? wants(w, prev) : now;
+
+    if (now)
+        return before ? modified : added;
+    return before ? deleted : NULL;
 }
 
 static void on_event(void *ctx, enum store_event ev, const struct store_obj *o,
@@ -198,54 +182,44 @@ static void on_event(void *ctx, enum store_event ev, const struct store_obj *o,
         settle(w);
 }
 
-static void bookmark(struct watcher *w, bool initial_end)
+static void bookmark_object(struct watcher *w, struct buf *out, bool initial_end)
 {
     const struct kube_resource *res = &w->r->kind->res;
-    _cleanup_buf_ struct buf b = BUF_INIT(8192);
-    uint64_t rev = store_rev(w->r->a->store);
-    char api[600], obj[2048];
+    char api[600];
 
     kube_api_version(res, api, sizeof(api));
-    snprintf(obj, sizeof(obj),
-             "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%llu\","
-             "\"creationTimestamp\":null%s}}",
-             res->kind, api, (unsigned long long)rev,
+    buf_addz(out, "{\"kind\":");
+    json_quote(out, res->kind);
+    buf_addz(out, ",\"apiVersion\":");
+    json_quote(out, api);
+    buf_addf(out, ",\"metadata\":{\"resourceVersion\":\"%llu\",\"creationTimestamp\":null%s}}",
+             (unsigned long long)store_rev(w->r->env->core->store),
              initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+}
+
+static void bookmark(struct watcher *w, bool initial_end)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(16384), obj = BUF_INIT(8192);
+
+    bookmark_object(w, &obj, initial_end);
+    buf_addz(&b, "{\"type\":\"BOOKMARK\",\"object\":");
     if (w->r->accept.form == FORM_TABLE) {
-        buf_addz(&b, "{\"type\":\"BOOKMARK\",\"object\":");
-        put_object(w, &b, str_of(obj));
-        buf_addz(&b, "}\n");
+        _cleanup_jdoc_ yyjson_doc *d = json_parse(obj.p, obj.n, NULL);
+
+        put_shown(w, &b, yyjson_doc_get_root(d));
     } else {
-        buf_addf(&b, "{\"type\":\"BOOKMARK\",\"object\":%s}\n", obj);
+        buf_add(&b, obj.p, obj.n);
     }
+    buf_addz(&b, "}\n");
     send(w, b.p, b.n, initial_end);
 }
 
 /* ---- time ---- */
-static void arm(struct apiserver *a)
-{
-    struct heap_node *n = heap_peek(&a->deadlines);
-    int64_t wait;
-
-    if (!n) {
-        timer_stop(a->tick);
-        return;
-    }
-    wait = (n->key - clock_mono_ns()) / NS_PER_MS;
-    timer_start(a->tick, wait > 0 ? (uint64_t)wait + 1 : 1);
-}
-
 static void schedule(struct watcher *w)
 {
-    struct apiserver *a = w->r->a;
+    bool mark = w->next_bookmark && w->next_bookmark < w->ends;
 
-    if (w->deadline.at != HEAP_NONE)
-        heap_remove(&a->deadlines, &w->deadline);
-    w->deadline.key = w->ends;
-    if (w->next_bookmark && w->next_bookmark < w->ends)
-        w->deadline.key = w->next_bookmark;
-    heap_push(&a->deadlines, &w->deadline);
-    arm(a);
+    watchers_schedule(w->all, &w->entry, mark ? w->next_bookmark : w->ends);
 }
 
 static void end(struct watcher *w)
@@ -257,8 +231,10 @@ static void end(struct watcher *w)
         http_end(x);
 }
 
-static void on_deadline(struct watcher *w, int64_t now)
+static void on_due(struct watch_entry *e, int64_t now)
 {
+    struct watcher *w = container_of(e, struct watcher, entry);
+
     w->busy = true;
     if (w->r->q.bookmarks && !w->failed)
         bookmark(w, false);
@@ -270,36 +246,13 @@ static void on_deadline(struct watcher *w, int64_t now)
     settle(w);
 }
 
-static void on_tick(void *ctx)
+static void on_stop(struct watch_entry *e)
 {
-    struct apiserver *a = ctx;
-    int64_t now = clock_mono_ns();
+    struct watcher *w = container_of(e, struct watcher, entry);
 
-    for (struct heap_node *n; (n = heap_peek(&a->deadlines)) && n->key <= now;)
-        on_deadline(container_of(n, struct watcher, deadline), now);
-    arm(a);
-}
-
-void watchers_init(struct apiserver *a)
-{
-    list_init(&a->watchers);
-    a->tick = timer_new(a->loop, on_tick, a);
-}
-
-void watchers_stop(struct apiserver *a)
-{
-    list_for_each_safe(it, &a->watchers)
-    {
-        struct watcher *w = list_entry(it, struct watcher, link);
-
-        if (w->r->x)
-            http_end(steal(&w->r->x));
-        watcher_free(w);
-    }
-    store_obj_unref(steal(&a->frame.obj));
-    buf_done(&a->frame.text);
-    timer_free(steal(&a->tick));
-    heap_done(&a->deadlines);
+    if (w->r->x)
+        http_end(steal(&w->r->x));
+    watcher_free(w);
 }
 
 /* ---- the request ---- */
@@ -312,9 +265,11 @@ static int send_initial(void *ctx, const struct store_obj *o)
     return w->gone || w->failed;
 }
 
-static int start_at(struct api_request *r, bool *ret_initial, uint64_t *ret_from)
+static int start_at(struct api_request *r, const char *prefix, bool *ret_initial,
+                    uint64_t *ret_from)
 {
-    uint64_t now = store_rev(r->a->store), oldest = store_compacted_rev(r->a->store);
+    const struct store *s = r->env->core->store;
+    uint64_t now = store_rev(s), oldest = store_compacted_rev(s);
 
     *ret_initial = !r->q.has_rv || !r->q.rv || r->q.initial_events;
     *ret_from = *ret_initial ? now : r->q.rv;
@@ -325,55 +280,66 @@ static int start_at(struct api_request *r, bool *ret_initial, uint64_t *ret_from
     return 0;
 }
 
-static int64_t time_limit(const struct api_request *r)
+static int64_t time_limit(const struct watcher *w)
 {
-    int64_t s = r->q.timeout_s;
+    int64_t s = w->r->q.timeout_s;
 
     if (!s)
         s = DEFAULT_MIN_S + (int64_t)(rand_fast() % DEFAULT_MIN_S);
-    return clock_mono_ns() + s * NS_PER_SEC;
+    return loop_now_ns(w->all->loop) + s * NS_PER_SEC;
 }
 
-static void begin(struct watcher *w, bool initial, uint64_t from)
+static void begin(struct watcher *w, const char *prefix, bool initial, uint64_t from)
 {
     struct api_request *r = w->r;
-    _cleanup_free_ char *prefix = r->path.name[0]
-                                      ? kind_key(&r->kind->res, r->path.ns, r->path.name)
-                                      : kind_prefix(&r->kind->res, r->path.ns);
+    struct store *s = r->env->core->store;
     struct err e = {0};
 
     http_set_header(r->x, "Cache-Control", "no-cache, private");
     http_start(r->x, 200, "application/json");
     if (initial)
-        store_each(r->a->store, prefix, send_initial, w);
+        store_each(s, prefix, send_initial, w);
     if (initial && r->q.initial_events && r->q.bookmarks && !w->gone && !w->failed)
         bookmark(w, true);
     if (!w->gone && !w->failed)
-        w->sw = store_watch_start(r->a->store, prefix, from, on_event, w, &e);
+        w->sw = store_watch_start(s, prefix, from, on_event, w, &e);
     if (!w->sw)
         w->failed = true; /* compacted in between: the client lists again */
 }
 
+static struct watcher *watcher_new(struct api_request *r)
+{
+    struct watcher *w = xnew(struct watcher);
+
+    w->entry = (struct watch_entry){.due = on_due, .stop = on_stop};
+    w->all = r->env->watchers;
+    w->r = r;
+    w->allowance = LIMIT_WATCH_QUEUE;
+    w->ends = time_limit(w);
+    w->next_bookmark = r->q.bookmarks ? loop_now_ns(w->all->loop) + BOOKMARK_NS : 0;
+    watchers_add(w->all, &w->entry);
+    http_on_close(r->x, on_close, w);
+    return w;
+}
+
 void verb_watch(struct api_request *r)
 {
+    _cleanup_free_ char *prefix = r->path.name[0]
+                                      ? kind_key(&r->kind->res, r->path.ns, r->path.name)
+                                      : kind_prefix(&r->kind->res, r->path.ns);
     uint64_t from;
     bool initial;
 
-    if (start_at(r, &initial, &from) < 0 || select_check(&r->q, r->kind, &r->st) < 0) {
+    r->q.watch = true;
+    if (api_query_check(&r->q, &r->st) < 0 || start_at(r, prefix, &initial, &from) < 0 ||
+        select_check(&r->q, r->kind, &r->st) < 0) {
         request_fail(r);
         return;
     }
-    struct watcher *w = xnew(struct watcher);
+    struct watcher *w = watcher_new(r);
 
-    w->r = r;
-    w->allowance = LIMIT_WATCH_QUEUE;
-    w->deadline.at = HEAP_NONE;
     w->busy = true;
-    list_push_back(&r->a->watchers, &w->link);
-    http_on_close(r->x, on_close, w);
-    w->ends = time_limit(r);
-    w->next_bookmark = r->q.bookmarks ? clock_mono_ns() + BOOKMARK_NS : 0;
-    begin(w, initial, from);
+    begin(w, prefix, initial, from);
     if (!w->gone && !w->failed)
         schedule(w);
     settle(w);

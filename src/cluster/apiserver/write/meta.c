@@ -3,21 +3,18 @@
  * of an update come from the object as it is; a client's values there are ignored, save uid and
  * resourceVersion, which are preconditions.
  */
+#include "cluster/apiserver/write/meta.h"
+
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/rand.h"
-#include "cluster/apiserver/core.h"
+#include "cluster/apiserver/kinds/version.h"
 #include "cluster/apiserver/schema/tree.h"
 #include "kube/names.h"
 
 #define MAX_ANNOTATIONS (256 * 1024)
 #define MAX_NAME_BASE   58 /* of generateName, before five random characters */
-
-void meta_now(char ret[static 32])
-{
-    clock_rfc3339(clock_wall_ns(), ret);
-}
 
 static bool is_known(const char *key)
 {
@@ -125,18 +122,12 @@ static int check_type(struct write *w, struct api_status *st)
         return api_fail_bad(
             st, "the API version in the data (%s) does not match the expected API version (%s)",
             api, want);
-    if (k->definition) { /* custom resources are stored in one version */
-        struct kube_resource r = k->res;
-
-        r.version = k->storage_version;
-        kube_api_version(&r, want, sizeof(want));
-    }
-    jm_set_str(KM(w->obj), want, "apiVersion");
+    version_to_stored(w->obj, k);
     jm_set_str(KM(w->obj), k->res.kind, "kind");
     return 0;
 }
 
-static int check_namespace(struct write *w, const char *ns, struct api_status *st)
+static int check_namespace(struct write *w, struct api_status *st)
 {
     const char *mine = jm_get_str(w->obj->root, "metadata", "namespace");
 
@@ -144,10 +135,10 @@ static int check_namespace(struct write *w, const char *ns, struct api_status *s
         jm_del(w->obj->root, "metadata", "namespace");
         return 0;
     }
-    if (mine && *mine && !streq(mine, ns))
+    if (mine && *mine && !streq(mine, w->ns))
         return api_fail_bad(st, "the namespace of the provided object does not match the namespace "
                                 "sent on the request");
-    jm_set_str(KM(w->obj), ns, "metadata", "namespace");
+    jm_set_str(KM(w->obj), w->ns, "metadata", "namespace");
     return 0;
 }
 
@@ -165,13 +156,13 @@ static void generate_name(struct write *w)
     jm_set_str(KM(w->obj), made, "metadata", "name");
 }
 
-int meta_prepare_create(struct write *w, const char *ns, struct api_status *st)
+int meta_prepare_create(struct write *w, struct api_status *st)
 {
     static const char *const not_ours[] = {"deletionTimestamp", "deletionGracePeriodSeconds",
                                            "generation"};
     char now[RFC3339_LEN], uid[37];
 
-    if (check_type(w, st) < 0 || normalize(w, st) < 0 || check_namespace(w, ns, st) < 0)
+    if (check_type(w, st) < 0 || normalize(w, st) < 0 || check_namespace(w, st) < 0)
         return -1;
     const char *rv = jm_get_str(w->obj->root, "metadata", "resourceVersion");
 
@@ -180,7 +171,7 @@ int meta_prepare_create(struct write *w, const char *ns, struct api_status *st)
     for (size_t i = 0; i < ARRAY_LEN(not_ours); i++)
         jm_del(w->obj->root, "metadata", not_ours[i]);
     generate_name(w);
-    meta_now(now);
+    clock_rfc3339(loop_wall_ns(w->core->loop), now);
     rand_uuid(uid);
     jm_set_str(KM(w->obj), uid, "metadata", "uid");
     jm_set_str(KM(w->obj), now, "metadata", "creationTimestamp");
@@ -189,7 +180,13 @@ int meta_prepare_create(struct write *w, const char *ns, struct api_status *st)
     return 0;
 }
 
-static int check_versions(struct write *w, const char *name, struct api_status *st)
+void meta_name_again(struct write *w)
+{
+    jm_del(w->obj->root, "metadata", "name");
+    generate_name(w);
+}
+
+static int check_versions(struct write *w, struct api_status *st)
 {
     const char *rv = jm_get_str(w->obj->root, "metadata", "resourceVersion");
     const char *uid = jm_get_str(w->obj->root, "metadata", "uid");
@@ -200,38 +197,39 @@ static int check_versions(struct write *w, const char *name, struct api_status *
             xasprintf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
                       kobj_uid(w->old));
 
-        return api_fail_conflict(st, &w->kind->res, name, why);
+        return api_fail_conflict(st, &w->kind->res, w->name, why);
     }
     if (rv && *rv && !streq(rv, "0")) {
         if (str_u64(str_of(rv), &want) < 0 || want != w->old_rev)
-            return api_fail_conflict(st, &w->kind->res, name, NULL);
+            return api_fail_conflict(st, &w->kind->res, w->name, NULL);
     } else if (w->must_match && w->kind->definition) {
         _cleanup_errors_ struct field_errors errs = {0};
 
         field_error_add(&errs, FE_INVALID, "metadata.resourceVersion", "0x0",
                         "must be specified for an update");
-        return api_fail_invalid(st, &w->kind->res, name, &errs);
+        return api_fail_invalid(st, &w->kind->res, w->name, &errs);
     }
     return 0;
 }
 
-int meta_prepare_update(struct write *w, const char *ns, const char *name, struct api_status *st)
+int meta_prepare_update(struct write *w, struct api_status *st)
 {
     static const char *const kept[] = {
         "uid",        "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
         "generation", "generateName"};
     yyjson_val *old = jget(kobj_root(w->old), "metadata");
 
-    if (check_type(w, st) < 0 || normalize(w, st) < 0 || check_namespace(w, ns, st) < 0)
+    if (check_type(w, st) < 0 || normalize(w, st) < 0 || check_namespace(w, st) < 0)
         return -1;
     const char *mine = jm_get_str(w->obj->root, "metadata", "name");
 
-    if (mine && *mine && !streq(mine, name))
-        return api_fail_bad(
-            st, "the name of the object (%s) does not match the name on the URL (%s)", mine, name);
-    if (check_versions(w, name, st) < 0)
+    if (mine && *mine && !streq(mine, w->name))
+        return api_fail_bad(st,
+                            "the name of the object (%s) does not match the name on the URL (%s)",
+                            mine, w->name);
+    if (check_versions(w, st) < 0)
         return -1;
-    jm_set_str(KM(w->obj), name, "metadata", "name");
+    jm_set_str(KM(w->obj), w->name, "metadata", "name");
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)
         jm_set_copy(KM(w->obj), jget(old, kept[i]), "metadata", kept[i]);
     return 0;

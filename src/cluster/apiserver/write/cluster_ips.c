@@ -1,18 +1,17 @@
-/*
- * The pool that Services take cluster IPs from. An address is taken at the last step before the
- * store accepts the write; the pool learns of freed ones from the store's watch, so an address is
- * free only once the deletion is on disk.
- */
-#include <arpa/inet.h>
+/* Addresses are handed out in a circle, so that one that was freed is not met again at once. */
+#include "cluster/apiserver/write/cluster_ips.h"
 
-#include "cluster/apiserver/core.h"
-#include "cluster/apiserver/kinds/builtin.h"
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "base/map.h"
+#include "base/mem.h"
 
 #define POOL_BASE  0x0a600000u /* 10.96.0.0 */
 #define POOL_SIZE  (1u << 20)  /* /12 */
 #define POOL_FIRST 256u        /* the first 256 are for those who ask for one */
 
-struct ip_pool {
+struct cluster_ips {
     struct map *used;
     uint32_t next;
     struct store_watch *watch;
@@ -30,7 +29,7 @@ static const char *cluster_ip_of(const struct store_obj *o, yyjson_doc **keep)
 
 static int learn(void *ctx, const struct store_obj *o)
 {
-    struct ip_pool *p = ctx;
+    struct cluster_ips *p = ctx;
     _cleanup_jdoc_ yyjson_doc *d = NULL;
     const char *ip = cluster_ip_of(o, &d);
 
@@ -42,7 +41,7 @@ static int learn(void *ctx, const struct store_obj *o)
 static void on_change(void *ctx, enum store_event ev, const struct store_obj *o,
                       const struct store_obj *prev)
 {
-    struct ip_pool *p = ctx;
+    struct cluster_ips *p = ctx;
     _cleanup_jdoc_ yyjson_doc *now = NULL, *then = NULL;
     const char *ip = ev == STORE_DELETED ? NULL : cluster_ip_of(o, &now);
     const char *was = prev || ev == STORE_DELETED ? cluster_ip_of(prev ? prev : o, &then) : NULL;
@@ -53,37 +52,36 @@ static void on_change(void *ctx, enum store_event ev, const struct store_obj *o,
         map_set(p->used, ip, p);
 }
 
-struct ip_pool *ip_pool_new(struct apiserver *a, struct err *e)
+struct cluster_ips *cluster_ips_new(struct store *s, struct err *e)
 {
-    struct ip_pool *p = xnew(struct ip_pool);
+    struct cluster_ips *p = xnew(struct cluster_ips);
 
     p->used = map_new(NULL);
     p->next = POOL_FIRST;
-    store_each(a->store, "/services/", learn, p);
-    p->watch = store_watch_start(a->store, "/services/", store_rev(a->store), on_change, p, e);
+    store_each(s, "/services/", learn, p);
+    p->watch = store_watch_start(s, "/services/", store_rev(s), on_change, p, e);
     if (p->watch)
         return p;
-    ip_pool_free(p);
+    cluster_ips_free(p);
     return NULL;
 }
 
-/* No change is learnt any more; addresses of writes in flight can still be given back. */
-void ip_pool_stop(struct ip_pool *p)
+void cluster_ips_stop(struct cluster_ips *p)
 {
     if (p && p->watch)
         store_watch_stop(steal(&p->watch));
 }
 
-void ip_pool_free(struct ip_pool *p)
+void cluster_ips_free(struct cluster_ips *p)
 {
     if (!p)
         return;
-    ip_pool_stop(p);
+    cluster_ips_stop(p);
     map_free(p->used);
     free(p);
 }
 
-static bool take_next(struct ip_pool *p, char ret[static INET_ADDRSTRLEN])
+static bool take_next(struct cluster_ips *p, char ret[static INET_ADDRSTRLEN])
 {
     for (uint32_t tries = 0; tries < POOL_SIZE; tries++) {
         struct in_addr in = {htonl(POOL_BASE + p->next)};
@@ -106,7 +104,7 @@ static void refuse_ip(struct field_errors *errs, const char *ip, const char *why
                     why);
 }
 
-static void take_given(struct ip_pool *p, const char *ip, struct field_errors *errs)
+static void take_given(struct cluster_ips *p, const char *ip, struct field_errors *errs)
 {
     struct in_addr in;
 
@@ -130,8 +128,8 @@ static void set_ip(struct kmut *o, const char *ip)
     jm_add_str(o->d, jm_get(o->root, "spec", "clusterIPs"), ip);
 }
 
-int service_allocate(struct apiserver *a, struct kmut *o, const yyjson_val *old,
-                     struct field_errors *errs)
+int cluster_ips_claim(struct cluster_ips *p, struct kmut *o, const yyjson_val *old,
+                      struct field_errors *errs)
 {
     const char *ip = jm_get_str(o->root, "spec", "clusterIP");
     const char *was = jget_str(old, "spec", "clusterIP");
@@ -141,7 +139,7 @@ int service_allocate(struct apiserver *a, struct kmut *o, const yyjson_val *old,
         return 0;
     if (ip && *ip && !streq(ip, "None")) {
         if (!streq(ip, was))
-            take_given(a->ips, ip, errs);
+            take_given(p, ip, errs);
         if (!errs->v.n) {
             _cleanup_free_ char *copy = xstrdup(ip);
 
@@ -153,16 +151,16 @@ int service_allocate(struct apiserver *a, struct kmut *o, const yyjson_val *old,
         set_ip(o, "None");
         return 0;
     }
-    if (!take_next(a->ips, fresh))
+    if (!take_next(p, fresh))
         return -1;
     set_ip(o, fresh);
     return 0;
 }
 
-void service_release(struct apiserver *a, const yyjson_mut_val *o, const yyjson_val *old)
+void cluster_ips_release(struct cluster_ips *p, const yyjson_mut_val *o, const yyjson_val *old)
 {
     const char *ip = jm_get_str(o, "spec", "clusterIP");
 
     if (ip && *ip && !streq(ip, "None") && !streq(ip, jget_str(old, "spec", "clusterIP")))
-        map_del(a->ips->used, ip);
+        map_del(p->used, ip);
 }

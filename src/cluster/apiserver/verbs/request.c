@@ -1,21 +1,55 @@
 /* Answers of requests in the form that the client asked for, and the life of a request that waits
  * for a write. */
-#include "json/yaml.h"
+#include "cluster/apiserver/verbs/request.h"
+
+#include <assert.h>
 
 #include "base/clock.h"
-#include "base/limits.h"
-#include "cluster/apiserver/kinds/canon.h"
-#include "cluster/apiserver/core.h"
 #include "cluster/apiserver/kinds/table.h"
+#include "cluster/apiserver/kinds/version.h"
+#include "cluster/apiserver/request/limits.h"
+#include "json/yaml.h"
+
+#define MAX_WARNINGS (16 * 1024) /* of one answer */
+
+void verb_env_unref(struct verb_env *env)
+{
+    if (!env)
+        return;
+    assert(env->refs > 0);
+    if (--env->refs)
+        return;
+    api_core_unref(env->core);
+    shares_free(env->shares);
+    free(env);
+}
+
+struct api_request *request_new(struct verb_env *env, struct http_exchange *x)
+{
+    struct api_request *r = xnew(struct api_request);
+
+    env->refs++;
+    r->env = env;
+    r->x = x;
+    r->method = http_method(x);
+    r->warnings = BUF_INIT(MAX_WARNINGS);
+    r->ok_code = 200;
+    api_path_parse(http_path(x), &r->path);
+    return r;
+}
 
 void request_free(struct api_request *r)
 {
+    share_give_back(&r->share);
     write_clear(&r->w);
+    kmut_free(r->body);
+    yyjson_doc_free(r->patch);
     api_query_done(&r->q);
     api_status_done(&r->st);
     api_kind_unref(r->kind);
-    free(r->user);
+    user_free(r->user);
     buf_done(&r->warnings);
+    verb_env_unref(r->env);
     free(r);
 }
 
@@ -33,10 +67,24 @@ void request_fail(struct api_request *r)
     request_free(r);
 }
 
+void request_not_found(struct api_request *r)
+{
+    api_fail(&r->st, 404, "NotFound", "the server could not find the requested resource");
+    request_fail(r);
+}
+
+void request_not_allowed(struct api_request *r)
+{
+    api_fail(&r->st, 405, "MethodNotAllowed",
+             "the server does not allow this method on the requested resource");
+    request_fail(r);
+}
+
 static void as_table(struct api_request *r, struct buf *out, const yyjson_val *root)
 {
     table_begin(out, r->kind, r->accept.v1beta1, "{}");
-    table_row(out, r->kind, r->accept.v1beta1, root, r->q.include, clock_wall_ns());
+    table_row(out, r->kind, r->accept.v1beta1, root, r->q.include,
+              loop_wall_ns(r->env->core->loop));
     table_end(out);
 }
 
@@ -65,11 +113,9 @@ static void reply_parsed(struct api_request *r, int code, struct str object)
 void request_reply_object(struct api_request *r, int code, struct str object)
 {
     _cleanup_buf_ struct buf out = BUF_INIT(2 * LIMIT_OBJECT);
-    char api[600];
 
-    if (r->kind->definition && !r->kind->storage) {
-        kube_api_version(&r->kind->res, api, sizeof(api));
-        canon_add_as(&out, object, api);
+    if (!version_is_stored(r->kind)) {
+        version_write(&out, r->kind, object);
         object = buf_str(&out);
     }
     if (r->accept.form == FORM_JSON || !r->x)
@@ -112,14 +158,29 @@ void request_begin_write(struct api_request *r)
 {
     http_on_close(r->x, on_leave, r);
     r->w = (struct write){
-        .a = r->a,
+        .core = r->env->core,
         .kind = r->kind,
+        .ns = r->path.ns,
+        .name = r->path.name,
         .sub = r->path.sub,
         .user = r->user,
         .validation = r->q.validation,
         .dry_run = r->q.dry_run,
         .warn = warn,
         .warn_to = r,
+        .done = request_written,
         .ctx = r,
     };
+}
+
+void request_written(void *ctx, struct api_status *fail, struct str object, bool deleted)
+{
+    struct api_request *r = ctx;
+
+    if (!fail) {
+        request_reply_object(r, r->ok_code, object);
+        return;
+    }
+    api_status_move(&r->st, fail);
+    request_fail(r);
 }
