@@ -27,12 +27,6 @@
 #define LIMIT_EVENTS_KNOWN     4096 /* event objects remembered for counting up */
 #define LIMIT_EVENTS_BURST     25   /* events about one object before they are thinned out */
 
-/* Data plane */
-#define LIMIT_QUEUE_REQUESTS    1000               /* requests waiting for one revision from zero */
-#define LIMIT_QUEUE_BYTES       (64 * 1024 * 1024) /* of all waiting requests of one worker */
-#define LIMIT_QUEUE_BODY        (64 * 1024) /* of a waiting one before its reading is paused */
-#define LIMIT_DATAPLANE_CLIENTS 50000       /* client connections of one worker */
-
 /* Images */
 #define LIMIT_MANIFEST        (4 * 1024 * 1024)
 #define LIMIT_LAYER_ENTRIES   2000000

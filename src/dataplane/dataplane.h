@@ -13,10 +13,16 @@
  * on_arrival is told -> an endpoint with a free slot (containerConcurrency per pod, least loaded)
  * -> streaming both ways -> slot freed.
  *
+ * Framing, routing and identity are the proxy's own: whatever fields come in, a request goes out
+ * with framing that is made anew, one Host, and forwarding fields of this proxy. A request is
+ * executed at most once: only an idempotent one (or one with an Idempotency-Key) is sent again,
+ * once.
+ *
  * A limit of time that passes before the answer has begun is answered 504 "request timeout"; after
- * that the connection is cut. A request that found no pod and carries "X-Nonagon-Server-Timing: 1"
- * gets a Server-Timing field: queue is its whole wait; decide, create, start and ready are its
- * parts. Spoken is HTTP/1.1 on both sides; trailers are dropped.
+ * that an answer of unknown length ends with these words, and any other is cut. A request that
+ * found no pod and carries "X-Nonagon-Server-Timing: 1" gets a Server-Timing field: queue is its
+ * whole wait, the other spans are its parts. Spoken is HTTP/1.1 on both sides. What goes wrong is
+ * logged, at most a line a second of each kind and worker.
  */
 #ifndef NONAGON_DATAPLANE_H
 #define NONAGON_DATAPLANE_H
@@ -26,22 +32,11 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "dataplane/base/config.h"
 #include "net/loop.h"
 
 struct dataplane;
 struct trace_sink;
-
-enum dp_visibility { DP_EXTERNAL, DP_LOCAL }; /* public listener; cluster-local listener */
-
-struct dp_listen {
-    const char *host; /* numeric address, "" = all */
-    int port;
-    enum dp_visibility visibility;
-    /* true: the activator's port: routes by Knative-Serving-Namespace / -Revision headers, not by
-     * host */
-    bool activator;
-    int fd; /* > 0: an already bound and listening socket (socket activation), taken over */
-};
 
 struct dp_opts {
     const struct dp_listen *listen;
@@ -57,79 +52,25 @@ struct dp_opts {
      * reserve for the rest of the process is left alone, and each client may need a second
      * descriptor for its pod. At the bound the listeners rest until somebody leaves. */
     size_t max_clients;
+    /* Of one head, both ways: 0 = 128 KiB, 1000. */
+    size_t max_head_bytes, max_head_fields;
     /* Worker thread: requests began to wait for this revision and no endpoint is there (repeated
      * at most every 100 ms while they wait). */
     void (*on_arrival)(void *ctx, const char *ns, const char *revision);
     void *ctx;
 };
 /*
- * Binds all listeners, which listen from then on; what connects waits, unread, until
+ * Binds all listeners, which listen from then on; what connects waits in the kernel's queue until
  * dataplane_accept says that the routes are there. -EADDRINUSE names the port and what to do.
  */
 struct dataplane *dataplane_start(const struct dp_opts *o, struct err *e);
-/* Requests are taken from now on. Any thread. */
+/* Connections are accepted from now on. Any thread. */
 void dataplane_accept(struct dataplane *dp);
 /* Stops accepting, waits up to drain_ms for running requests, joins, frees. */
 void dataplane_stop(struct dataplane *dp, uint64_t drain_ms);
 int dataplane_port(const struct dataplane *dp, size_t listen_index);
 
-/* ---- configuration: plain structures, copied by the call ---- */
-struct dp_kv {
-    const char *name, *value;
-};
-struct dp_split {
-    const char *ns, *service; /* with the port the backend's key */
-    int port;
-    int percent;
-    const struct dp_kv *set_headers; /* after the split is chosen */
-    size_t n_set_headers;
-};
-struct dp_path {
-    const char *prefix;                /* "" = everything; literal string prefix of the path */
-    const struct dp_kv *match_headers; /* all exactly equal */
-    size_t n_match_headers;
-    const char *rewrite_host;        /* NULL = keep; the old one goes to K-Original-Host */
-    const struct dp_kv *set_headers; /* before the split */
-    size_t n_set_headers;
-    const struct dp_split *splits;
-    size_t n_splits;
-};
-struct dp_rule {
-    const char *const *hosts;
-    size_t n_hosts;
-    enum dp_visibility visibility; /* LOCAL: only on the local listener; EXTERNAL: on both */
-    bool redirect_https;
-    const struct dp_path *paths;
-    size_t n_paths;
-};
-struct dp_ingress {
-    const char *key; /* "namespace/name" of the Ingress */
-    const struct dp_rule *rules;
-    size_t n_rules;
-    const char *hash; /* answered in K-Network-Hash to requests with K-Network-Probe: probe */
-};
-struct dp_endpoint {
-    const char *ip;
-    int port;
-    const char *pod; /* name, for logs and metrics */
-};
-/*
- * What serves a Service's port. Where the Service is a revision's, requests wait while no endpoint
- * has room, and the revision's name carries the signals; several backends of one revision share the
- * counters of their pods. A plain Service has neither: 503 at once while it has no endpoint.
- */
-struct dp_backend {
-    const char *ns, *service;
-    int port;
-    const char *revision;      /* NULL: a plain Service. Stays what it was first for a key. */
-    int container_concurrency; /* 0 = unlimited */
-    uint64_t timeout_ms;       /* whole request; 0 = none; answered 504 "request timeout" */
-    uint64_t response_start_timeout_ms;  /* 0 = none */
-    uint64_t idle_timeout_ms;            /* 0 = none */
-    const struct dp_endpoint *endpoints; /* ready pods: address of the user container */
-    size_t n_endpoints;
-};
-
+/* ---- configuration: plain structures of base/config.h, copied by the call ---- */
 /* applied may be NULL. Host conflicts: the ingress that had the host first keeps it until it lets
  * go. */
 void dp_set_ingress(struct dataplane *dp, const struct dp_ingress *in, struct loop *l,

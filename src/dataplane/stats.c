@@ -4,7 +4,7 @@
  * more leaves the list.
  */
 #include "base/clock.h"
-#include "dataplane/dp.h"
+#include "dataplane/worker.h"
 
 struct collection {
     atomic_int left;
@@ -13,19 +13,19 @@ struct collection {
     void *ctx;
     pthread_mutex_t lock; /* guards stats, index */
     VEC(struct dp_stat) stats;
-    VEC(struct backend *) backends; /* parallel to stats, referenced */
+    VEC(struct dp_back *) backends; /* parallel to stats, referenced */
     struct map *index;              /* position + 1, by "ns/revision" */
 };
 
 struct ask {
-    struct worker *worker;
+    struct dp_worker *worker;
     struct collection *collection;
 };
 
 static void collection_free(struct collection *k)
 {
     for (size_t i = 0; i < k->backends.n; i++)
-        backend_unref(k->backends.p[i]);
+        dp_back_unref(k->backends.p[i]);
     vec_done(&k->backends);
     vec_done(&k->stats);
     map_free(k->index);
@@ -41,14 +41,14 @@ static void deliver(void *arg)
     collection_free(k);
 }
 
-static void add(struct collection *k, struct backend *b, const struct dp_stat *s)
+static void add(struct collection *k, struct dp_back *b, const struct dp_stat *s)
 {
     _cleanup_free_ char *key = xasprintf("%s/%s", s->ns, s->revision);
     uintptr_t at = (uintptr_t)map_get(k->index, key);
 
     if (at == 0) {
         vec_push(&k->stats, *s);
-        vec_push(&k->backends, backend_ref(b));
+        vec_push(&k->backends, dp_back_ref(b));
         map_set(k->index, key, (void *)(uintptr_t)k->stats.n);
         return;
     }
@@ -61,16 +61,16 @@ static void add(struct collection *k, struct backend *b, const struct dp_stat *s
         sum->seconds = s->seconds;
 }
 
-static void collect_one(struct worker *w, struct backend_worker *bw, struct collection *k)
+static void collect_one(struct dp_worker *w, struct dp_back_worker *bw, struct collection *k)
 {
-    struct backend *b = backend_of(bw, w);
+    struct dp_back *b = dp_back_of(bw);
     int64_t now = loop_now_ns(w->loop), period = now - w->collected_ns;
 
     bw->area_ns += (double)bw->inside * (double)(now - bw->changed_ns);
     bw->changed_ns = now;
     struct dp_stat s = {
         .ns = b->ns,
-        .revision = backend_revision(b, w),
+        .revision = dp_back_revision(b, &w->up),
         .concurrency = period > 0 ? bw->area_ns / (double)period : (double)bw->inside,
         .requests = (double)bw->arrivals,
         .in_flight = bw->inside,
@@ -83,7 +83,7 @@ static void collect_one(struct worker *w, struct backend_worker *bw, struct coll
     bw->area_ns = 0;
     bw->arrivals = 0;
     if (silent)
-        backend_rest(w, bw);
+        dp_back_rest(&w->up, bw);
 }
 
 static void on_ask(void *arg)
@@ -92,8 +92,8 @@ static void on_ask(void *arg)
     struct collection *k = a->collection;
 
     pthread_mutex_lock(&k->lock);
-    list_for_each_safe(it, &a->worker->busy)
-        collect_one(a->worker, list_entry(it, struct backend_worker, busy), k);
+    list_for_each_safe(it, &a->worker->up.busy)
+        collect_one(a->worker, list_entry(it, struct dp_back_worker, busy), k);
     pthread_mutex_unlock(&k->lock);
     a->worker->collected_ns = loop_now_ns(a->worker->loop);
     if (atomic_fetch_sub(&k->left, 1) == 1 && loop_post(k->loop, deliver, k) < 0)

@@ -4,45 +4,20 @@
  * llhttp frames the message; what it leaves to its user is checked here before anybody sees the
  * head.
  */
-#include "http/h1.h"
-
 #include <errno.h>
 #include <limits.h>
-#include <llhttp.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "http/h1_impl.h"
 
-#define HEAD_START 1024
-#define HEAD_KEEP  (8 * 1024)
+#define METHOD_MAX    64
+#define TRAILER_COUNT 128
 
-struct span {
-    unsigned at, n;
-};
+static const struct h1_opts strict = {
+    .head_max = LIMIT_HTTP_HEAD, .target_max = LIMIT_HTTP_URL, .fields_max = LIMIT_HTTP_HEADERS};
 
-struct h1_parser {
-    llhttp_t ll;
-    enum h1_kind kind;
-    struct h1_events ev;
-    void *ctx;
-    char *mem; /* the current head's bytes */
-    unsigned mem_n, mem_cap;
-    struct span target, reason;
-    struct span names[LIMIT_HTTP_HEADERS], values[LIMIT_HTTP_HEADERS];
-    unsigned n;
-    bool in_value;    /* the last field's value has begun */
-    bool begun;       /* bytes of a message came, its end did not */
-    bool head_seen;   /* the head of the current message was handed on */
-    bool expect_head; /* the next response answers HEAD */
-    bool owe_done;    /* a stop at a head without body came before on_done could be called */
-    bool stopped_at_done;
-    bool failed;
-    int code; /* why a callback failed */
-    const char *why;
-    struct h1_head head;
-};
-
-static int refuse(struct h1_parser *p, int code, const char *why)
+int h1_refuse(struct h1_parser *p, int code, const char *why)
 {
     p->code = code;
     p->why = why;
@@ -56,37 +31,39 @@ static struct h1_parser *parser_of(llhttp_t *ll)
 
 static int keep(struct h1_parser *p, struct span *s, const char *at, size_t n)
 {
-    if (p->mem_n + n > LIMIT_HTTP_HEAD)
-        return refuse(p, -E2BIG, "the head is too large");
-    if (p->mem_n + n > p->mem_cap) {
-        p->mem_cap = p->mem_cap ? p->mem_cap : HEAD_START;
-        while (p->mem_cap < p->mem_n + n)
-            p->mem_cap *= 2;
-        p->mem = xrealloc(p->mem, p->mem_cap);
-    }
-    if (s->n == 0)
-        s->at = p->mem_n;
-    memcpy(p->mem + p->mem_n, at, n);
-    p->mem_n += (unsigned)n;
-    s->n += (unsigned)n;
+    if (h1_area_keep(p->area, s, at, n, p->head_seen ? LIMIT_HTTP_TRAILERS : p->o->head_max) < 0)
+        return h1_refuse(p, -E2BIG,
+                         p->head_seen ? "the trailers are too large" : "the head is too large");
     return 0;
 }
 
+/* Fields hold offsets while they grow. */
+static int keep_field(struct h1_parser *p, struct str *part, const char *at, size_t n)
+{
+    struct span s = {(unsigned)(uintptr_t)part->p, (unsigned)part->n};
+    int r = keep(p, &s, at, n);
+
+    *part = (struct str){(const char *)(uintptr_t)s.at, s.n};
+    return r;
+}
+
 /* ---- llhttp's callbacks ---- */
+
+static void new_area(struct h1_parser *p)
+{
+    h1_area_give(p->o->pool, p->area);
+    p->area = h1_area_take(p->o->pool, p->o->bare);
+    p->in_value = false;
+}
 
 static int on_begin(llhttp_t *ll)
 {
     struct h1_parser *p = parser_of(ll);
 
-    p->mem_n = p->n = 0;
-    if (p->mem_cap > HEAD_KEEP) {
-        free(p->mem);
-        p->mem = NULL;
-        p->mem_cap = 0;
-    }
-    p->target = p->reason = (struct span){0, 0};
-    p->in_value = false;
-    p->head_seen = false;
+    if (!p->o->any_method) /* else it has been taken for the method */
+        new_area(p);
+    p->head_seen = p->in_trailer = false;
+    p->extension_n = p->trailer_n = 0;
     p->begun = true;
     return 0;
 }
@@ -95,42 +72,56 @@ static int on_target(llhttp_t *ll, const char *at, size_t n)
 {
     struct h1_parser *p = parser_of(ll);
 
-    if (p->target.n + n > LIMIT_HTTP_URL)
-        return refuse(p, -E2BIG, "the request target is too long");
-    return keep(p, &p->target, at, n);
+    if (p->area->target.n + n > p->o->target_max)
+        return h1_refuse(p, -E2BIG, "the request target is too long");
+    return keep(p, &p->area->target, at, n);
 }
 
 static int on_status(llhttp_t *ll, const char *at, size_t n)
 {
     struct h1_parser *p = parser_of(ll);
 
-    return keep(p, &p->reason, at, n);
+    return keep(p, &p->area->reason, at, n);
+}
+
+/* A trailer's part that nobody wants only counts. */
+static bool is_dropped(struct h1_parser *p, size_t n, int *ret)
+{
+    if (!p->head_seen || p->o->trailers)
+        return false;
+    p->trailer_n += (unsigned)n;
+    *ret =
+        p->trailer_n > LIMIT_HTTP_TRAILERS ? h1_refuse(p, -E2BIG, "the trailers are too large") : 0;
+    return true;
 }
 
 static int on_name(llhttp_t *ll, const char *at, size_t n)
 {
     struct h1_parser *p = parser_of(ll);
+    int r;
 
-    if (p->head_seen)
-        return 0; /* a trailer */
-    if (p->n == 0 || p->in_value) {
-        if (p->n == LIMIT_HTTP_HEADERS)
-            return refuse(p, -E2BIG, "too many header fields");
-        p->names[p->n] = p->values[p->n] = (struct span){0, 0};
-        p->n++;
+    if (is_dropped(p, n, &r))
+        return r;
+    if (p->head_seen && !p->in_trailer)
+        new_area(p);
+    p->in_trailer = p->head_seen;
+    if (p->area->n == 0 || p->in_value) {
+        if (!h1_area_field(p->area, p->head_seen ? TRAILER_COUNT : p->o->fields_max))
+            return h1_refuse(p, -E2BIG, "too many header fields");
         p->in_value = false;
     }
-    return keep(p, &p->names[p->n - 1], at, n);
+    return keep_field(p, &p->area->fields[p->area->n - 1].name, at, n);
 }
 
 static int on_value(llhttp_t *ll, const char *at, size_t n)
 {
     struct h1_parser *p = parser_of(ll);
+    int r;
 
-    if (p->head_seen)
-        return 0;
+    if (is_dropped(p, n, &r))
+        return r;
     p->in_value = true;
-    return keep(p, &p->values[p->n - 1], at, n);
+    return keep_field(p, &p->area->fields[p->area->n - 1].value, at, n);
 }
 
 static int on_value_complete(llhttp_t *ll)
@@ -139,151 +130,29 @@ static int on_value_complete(llhttp_t *ll)
     return 0;
 }
 
-static struct str slice(const struct h1_parser *p, struct span s)
+static int on_extension(llhttp_t *ll, const char *at, size_t n)
 {
-    return (struct str){p->mem + s.at, s.n};
-}
+    struct h1_parser *p = parser_of(ll);
 
-/* A name, an address or nothing, perhaps with a port: nothing that ends up elsewhere when routed
- * on. */
-static bool is_host(struct str s)
-{
-    static const bool bad[128] = {
-        ['/'] = 1, ['\\'] = 1, ['?'] = 1, ['#'] = 1, ['@'] = 1, [','] = 1, ['<'] = 1,
-        ['>'] = 1, ['"'] = 1,  ['{'] = 1, ['}'] = 1, ['|'] = 1, ['^'] = 1, ['`'] = 1};
-
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c <= 0x20 || c >= 0x7f || bad[c])
-            return false;
-    }
-    return true;
-}
-
-struct framing {
-    int hosts, lengths, codings;
-    bool chunked;
-};
-
-static int look_at_field(struct h1_parser *p, const struct http_header *h, struct framing *f)
-{
-    struct h1_head *head = &p->head;
-
-    switch (h->name.n) {
-    case 4:
-        if (str_ieq(h->name, STR("Host"))) {
-            f->hosts++;
-            if (p->kind == H1_REQUEST && !is_host(h->value))
-                return refuse(p, -EINVAL, "the Host field is not a host");
-        }
-        break;
-    case 6:
-        if (str_ieq(h->name, STR("Expect")))
-            head->expect_continue = str_ieq(h->value, STR("100-continue"));
-        break;
-    case 14:
-        if (str_ieq(h->name, STR("Content-Length"))) {
-            f->lengths++;
-            if (str_i64(h->value, &head->content_length) < 0 || head->content_length < 0)
-                return refuse(p, -EINVAL, "the Content-Length is not a length");
-        }
-        break;
-    case 17:
-        if (str_ieq(h->name, STR("Transfer-Encoding"))) {
-            f->codings++;
-            f->chunked = str_ieq(h->value, STR("chunked"));
-        }
-        break;
-    }
-    return 0;
-}
-
-static int check_framing(struct h1_parser *p, const struct framing *f)
-{
-    bool request = p->kind == H1_REQUEST;
-
-    if (f->codings > 0 && (f->codings > 1 || !f->chunked || p->head.minor == 0))
-        return refuse(p, -EINVAL, "a Transfer-Encoding other than chunked");
-    if (f->codings > 0 && f->lengths > 0)
-        return refuse(p, -EINVAL, "both Content-Length and Transfer-Encoding");
-    if (f->lengths > 1)
-        return refuse(p, -EINVAL, "more than one Content-Length");
-    if (request && (f->hosts > 1 || (f->hosts == 0 && p->head.minor > 0)))
-        return refuse(p, -EINVAL, "not exactly one Host field");
-    p->head.chunked = f->chunked;
-    return 0;
-}
-
-static int fill_fields(struct h1_parser *p)
-{
-    struct framing f = {0};
-
-    p->head.headers.n = p->n;
-    for (unsigned i = 0; i < p->n; i++) {
-        struct http_header *h = &p->head.headers.h[i];
-        h->name = slice(p, p->names[i]);
-        h->value = str_trim(slice(p, p->values[i]));
-        int r = look_at_field(p, h, &f);
-        if (r != 0)
-            return r;
-    }
-    return check_framing(p, &f);
-}
-
-static bool has_body(const struct h1_parser *p)
-{
-    const struct h1_head *h = &p->head;
-
-    if (h->chunked || h->content_length >= 0)
-        return h->chunked || h->content_length > 0;
-    return p->kind == H1_RESPONSE;
-}
-
-static bool never_has_body(const struct h1_parser *p)
-{
-    int s = p->head.status;
-
-    return p->kind == H1_RESPONSE &&
-           (p->expect_head || (s >= 100 && s < 200) || s == 204 || s == 304);
-}
-
-static int fill_head(struct h1_parser *p)
-{
-    struct h1_head *h = &p->head;
-
-    h->minor = p->ll.http_minor;
-    h->status = p->kind == H1_RESPONSE ? p->ll.status_code : 0;
-    h->method = p->kind == H1_REQUEST ? str_of(llhttp_method_name(p->ll.method)) : STR_NULL;
-    h->target = slice(p, p->target);
-    h->reason = slice(p, p->reason);
-    h->content_length = -1;
-    h->expect_continue = false;
-    if (p->kind == H1_REQUEST && p->ll.method >= HTTP_DESCRIBE && p->ll.method <= HTTP_FLUSH)
-        return refuse(p, -EINVAL, "a method of another protocol");
-    if (p->ll.http_major != 1 || h->minor > 1)
-        return refuse(p, -EINVAL, "not HTTP/1.0 or HTTP/1.1");
-    int r = fill_fields(p);
-    if (r != 0)
-        return r;
-    h->has_body = !never_has_body(p) && has_body(p);
-    h->upgrade = p->kind == H1_REQUEST ? p->ll.upgrade : h->status == 101;
-    h->keep_alive = llhttp_should_keep_alive(&p->ll);
-    return 0;
+    p->extension_n += (unsigned)n;
+    return p->extension_n > LIMIT_HTTP_CHUNKEXT
+               ? h1_refuse(p, -E2BIG, "the chunk extensions are too large")
+               : 0;
 }
 
 static int on_head(llhttp_t *ll)
 {
     struct h1_parser *p = parser_of(ll);
-    int r = fill_head(p);
+    int r = h1_fill_head(p), status = ll->status_code;
 
     if (r != 0)
         return r;
     p->head_seen = true;
-    bool skip = never_has_body(p);
-    if (p->head.status >= 200)
+    bool skip = h1_never_has_body(p);
+    if (status >= 200)
         p->expect_head = false;
-    bool stop = p->ev.on_head && p->ev.on_head(p->ctx, &p->head) != 0;
-    if (!skip || p->head.status < 200) /* llhttp knows by itself that 1xx have no body */
+    bool stop = p->ev->on_head && p->ev->on_head(p->ctx, &p->area->head) != 0;
+    if (!skip || status < 200) /* llhttp knows by itself that 1xx have no body */
         return stop ? HPE_PAUSED : 0;
     p->owe_done = stop;
     return 1;
@@ -293,7 +162,21 @@ static int on_body(llhttp_t *ll, const char *at, size_t n)
 {
     struct h1_parser *p = parser_of(ll);
 
-    return p->ev.on_body && p->ev.on_body(p->ctx, at, n) != 0 ? HPE_PAUSED : 0;
+    return p->ev->on_body && p->ev->on_body(p->ctx, at, n) != 0 ? HPE_PAUSED : 0;
+}
+
+/* Calls the owner's; true if it stops. */
+static bool tell_done(struct h1_parser *p)
+{
+    if (p->in_trailer)
+        h1_area_complete(p->area);
+    bool stop = p->ev->on_done && p->ev->on_done(p->ctx) != 0;
+    p->in_trailer = false;
+    if (p->o->pool) { /* kept where there is none: the owner may still look at the head */
+        h1_area_give(p->o->pool, p->area);
+        p->area = NULL;
+    }
+    return stop;
 }
 
 static int on_done(llhttp_t *ll)
@@ -303,7 +186,7 @@ static int on_done(llhttp_t *ll)
     p->begun = false;
     if (p->owe_done)
         return HPE_PAUSED;
-    p->stopped_at_done = p->ev.on_done && p->ev.on_done(p->ctx) != 0;
+    p->stopped_at_done = tell_done(p) || p->o->any_method;
     return p->stopped_at_done ? HPE_PAUSED : 0;
 }
 
@@ -316,6 +199,8 @@ static const llhttp_settings_t settings = {
     .on_header_value_complete = on_value_complete,
     .on_headers_complete = on_head,
     .on_body = on_body,
+    .on_chunk_extension_name = on_extension,
+    .on_chunk_extension_value = on_extension,
     .on_message_complete = on_done,
 };
 
@@ -324,32 +209,64 @@ static const llhttp_settings_t settings = {
 static void start_over(struct h1_parser *p)
 {
     llhttp_init(&p->ll, p->kind == H1_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+    if (p->o->loose_chunks)
+        llhttp_set_lenient_spaces_after_chunk_size(&p->ll, 1);
+    if (p->o->loose_lines)
+        llhttp_set_lenient_optional_cr_before_lf(&p->ll, 1);
     p->begun = p->failed = p->owe_done = p->stopped_at_done = p->expect_head = false;
+    p->in_method = p->in_trailer = false;
+    p->why = NULL;
     p->head_seen = true;
+    p->extension_n = p->trailer_n = 0;
+    h1_area_give(p->o->pool, p->area);
+    p->area = NULL;
 }
 
-struct h1_parser *h1_new(enum h1_kind kind, const struct h1_events *ev, void *ctx)
+struct h1_parser *h1_new_with(enum h1_kind kind, const struct h1_opts *o,
+                              const struct h1_events *ev, void *ctx)
 {
     struct h1_parser *p = xnew(struct h1_parser);
 
     p->kind = kind;
-    p->ev = *ev;
+    p->o = o;
+    p->ev = ev;
     p->ctx = ctx;
     start_over(p);
     return p;
+}
+
+struct h1_parser *h1_new(enum h1_kind kind, const struct h1_events *ev, void *ctx)
+{
+    return h1_new_with(kind, &strict, ev, ctx);
 }
 
 void h1_free(struct h1_parser *p)
 {
     if (!p)
         return;
-    free(p->mem);
+    h1_area_give(p->o->pool, p->area);
     free(p);
 }
 
 void h1_reset(struct h1_parser *p)
 {
     start_over(p);
+}
+
+struct h1_area *h1_take_area(struct h1_parser *p)
+{
+    struct h1_area *a = p->area;
+
+    p->area = NULL;
+    return a;
+}
+
+const struct http_header *h1_trailers(const struct h1_parser *p, size_t *ret_n)
+{
+    bool any = p->in_trailer && p->o->trailers;
+
+    *ret_n = any ? p->area->n : 0;
+    return any ? p->area->fields : NULL;
 }
 
 bool h1_idle(const struct h1_parser *p)
@@ -359,7 +276,7 @@ bool h1_idle(const struct h1_parser *p)
 
 size_t h1_memory(const struct h1_parser *p)
 {
-    return sizeof(*p) + p->mem_cap;
+    return sizeof(*p) + (p->area ? h1_area_bytes(p->area) : 0);
 }
 
 void h1_expect_head(struct h1_parser *p)
@@ -372,7 +289,7 @@ static int fail(struct h1_parser *p, llhttp_errno_t code, struct err *e)
     const char *what = p->kind == H1_REQUEST ? "request" : "response";
 
     p->failed = true;
-    if (code == HPE_USER)
+    if (p->why)
         return err_set(e, p->code, "bad %s: %s", what, p->why);
     const char *why = llhttp_get_error_reason(&p->ll);
     return err_set(e, -EINVAL, "bad %s: %s", what, why ? why : llhttp_errno_name(code));
@@ -384,22 +301,54 @@ static bool pay_done(struct h1_parser *p)
     if (!p->owe_done)
         return false;
     p->owe_done = false;
-    return p->ev.on_done && p->ev.on_done(p->ctx) != 0;
+    return tell_done(p) || p->o->any_method;
 }
 
-ssize_t h1_feed(struct h1_parser *p, const char *buf, size_t n, struct err *e)
+static bool is_token_char(unsigned char c)
 {
-    bool was_at_done = p->stopped_at_done;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c != 0 && strchr("!#$%&'*+-.^_`|~", c));
+}
 
-    if (p->failed)
-        return err_set(e, -EINVAL, "bad data came before");
-    if (pay_done(p))
-        return 0;
-    p->stopped_at_done = false;
-    if (llhttp_get_errno(&p->ll) == HPE_PAUSED)
-        llhttp_resume(&p->ll);
-    else if (llhttp_get_errno(&p->ll) == HPE_PAUSED_UPGRADE)
+/*
+ * llhttp knows a list of methods; we take every token. So the method is collected here, and llhttp
+ * is given one that it frames like all others. Returns how many bytes were used up, or negative.
+ */
+static ssize_t collect_method(struct h1_parser *p, const char *buf, size_t n, struct err *e)
+{
+    size_t at = 0;
+
+    while (!p->begun && at < n && (buf[at] == '\r' || buf[at] == '\n'))
+        at++;
+    if (at == n)
+        return (ssize_t)at;
+    if (!p->begun)
+        new_area(p);
+    p->begun = p->in_method = true;
+    size_t from = at;
+    while (at < n && is_token_char((unsigned char)buf[at]))
+        at++;
+    bool fits = h1_area_keep(p->area, &p->area->method, buf + from, at - from, METHOD_MAX) == 0;
+    if (!fits || (at < n && (buf[at] != ' ' || p->area->method.n == 0))) {
+        p->failed = true;
+        return err_set(e, -EINVAL, "bad request: not a method");
+    }
+    if (at == n)
+        return (ssize_t)at;
+    p->in_method = false;
+    bool connect = str_eq(h1_area_slice(p->area, p->area->method), STR("CONNECT"));
+    const char *known = connect ? "CONNECT " : "POST ";
+    if (llhttp_execute(&p->ll, known, strlen(known)) == HPE_PAUSED_UPGRADE) {
+        /* The message before asked for an upgrade and was left: the caller goes on with HTTP. */
         llhttp_resume_after_upgrade(&p->ll);
+        llhttp_execute(&p->ll, known, strlen(known));
+    }
+    return (ssize_t)at + 1;
+}
+
+static ssize_t execute(struct h1_parser *p, const char *buf, size_t n, bool was_at_done,
+                       struct err *e)
+{
     llhttp_errno_t r = llhttp_execute(&p->ll, buf, n);
     if (r == HPE_PAUSED_UPGRADE && was_at_done) {
         /* The message that asked for it had been left already: the caller goes on with HTTP. */
@@ -411,6 +360,29 @@ ssize_t h1_feed(struct h1_parser *p, const char *buf, size_t n, struct err *e)
     if (r == HPE_PAUSED || r == HPE_PAUSED_UPGRADE)
         return llhttp_get_error_pos(&p->ll) - buf;
     return fail(p, r, e);
+}
+
+ssize_t h1_feed(struct h1_parser *p, const char *buf, size_t n, struct err *e)
+{
+    bool was_at_done = p->stopped_at_done;
+    ssize_t used = 0;
+
+    if (p->failed)
+        return err_set(e, -EINVAL, "bad data came before");
+    if (pay_done(p))
+        return 0;
+    p->stopped_at_done = false;
+    if (llhttp_get_errno(&p->ll) == HPE_PAUSED)
+        llhttp_resume(&p->ll);
+    else if (llhttp_get_errno(&p->ll) == HPE_PAUSED_UPGRADE)
+        llhttp_resume_after_upgrade(&p->ll);
+    if (p->o->any_method && p->kind == H1_REQUEST && (!p->begun || p->in_method)) {
+        used = collect_method(p, buf, n, e);
+        if (used < 0 || (size_t)used == n)
+            return used;
+    }
+    ssize_t rest = execute(p, buf + used, n - (size_t)used, was_at_done, e);
+    return rest < 0 ? rest : used + rest;
 }
 
 int h1_eof(struct h1_parser *p, struct err *e)

@@ -87,6 +87,11 @@ bool conn_peer_left(struct conn *c)
     return c->ops->peer_left(c);
 }
 
+bool conn_peer_reset(struct conn *c)
+{
+    return c->ops->peer_reset && c->ops->peer_reset(c);
+}
+
 const char *conn_peer(struct conn *c)
 {
     return c->ops->peer(c);

@@ -49,6 +49,9 @@ void conn_close_flush_within(struct conn *c, uint64_t stall_ms);
 void conn_close_flush(struct conn *c); /* within 5 s: for answers that nobody will miss */
 /* While reading is stopped nobody hears of a peer that left: this asks. Costs a system call. */
 bool conn_peer_left(struct conn *c);
+/* Whether it refused what was written: after its half of the stream has ended nobody says so. Costs
+ * a system call; false where it cannot be known. */
+bool conn_peer_reset(struct conn *c);
 
 /* "203.0.113.7:4711" style; valid while the connection lives. */
 const char *conn_peer(struct conn *c);

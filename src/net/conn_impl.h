@@ -15,6 +15,7 @@ struct conn_ops {
     void (*close)(struct conn *c);
     void (*close_flush)(struct conn *c, uint64_t stall_ms);
     bool (*peer_left)(struct conn *c);
+    bool (*peer_reset)(struct conn *c); /* NULL: cannot be known */
     const char *(*peer)(struct conn *c);
     const char *(*local)(struct conn *c);
 };

@@ -377,6 +377,18 @@ static bool stream_peer_left(struct conn *c)
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
+static bool stream_peer_reset(struct conn *c)
+{
+    struct stream_conn *s = stream_of(c);
+    struct pollfd p = {.events = 0};
+    uv_os_fd_t fd;
+
+    if (s->dead || s->told_close || uv_fileno(&s->h.any, &fd) != 0)
+        return true;
+    p.fd = fd;
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+}
+
 /* ---- addresses ---- */
 
 void sockaddr_format(const struct sockaddr *sa, char *ret, size_t n)
@@ -433,6 +445,7 @@ static const struct conn_ops stream_ops = {
     .close = stream_close,
     .close_flush = stream_close_flush,
     .peer_left = stream_peer_left,
+    .peer_reset = stream_peer_reset,
     .peer = stream_peer,
     .local = stream_local,
 };

@@ -367,6 +367,11 @@ static void tls_close_flush(struct conn *c, uint64_t stall_ms)
     release(t);
 }
 
+static bool tls_peer_reset(struct conn *c)
+{
+    return conn_peer_reset(tls_of(c)->lower);
+}
+
 static bool tls_peer_left(struct conn *c)
 {
     return tls_of(c)->eof || conn_peer_left(tls_of(c)->lower);
@@ -391,6 +396,7 @@ static const struct conn_ops tls_ops = {
     .close = tls_close,
     .close_flush = tls_close_flush,
     .peer_left = tls_peer_left,
+    .peer_reset = tls_peer_reset,
     .peer = tls_peer,
     .local = tls_local,
 };

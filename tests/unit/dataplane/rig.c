@@ -39,8 +39,13 @@ static int start(int workers)
     static const struct dp_listen listen[] = {{"127.0.0.1", 0, DP_EXTERNAL, false},
                                               {"127.0.0.1", 0, DP_LOCAL, false},
                                               {"127.0.0.1", 0, DP_LOCAL, true}};
-    struct dp_opts o = {
-        .listen = listen, .n_listen = 3, .workers = workers, .on_arrival = on_arrival};
+    static const char *const trusted[] = {"127.0.0.8/30"};
+    struct dp_opts o = {.listen = listen,
+                        .n_listen = 3,
+                        .workers = workers,
+                        .on_arrival = on_arrival,
+                        .trusted_proxies = trusted,
+                        .n_trusted_proxies = 1};
     struct err e;
     struct rlimit files;
 
@@ -187,13 +192,35 @@ static int keep(int fd)
 
 int rig_dial(int listener)
 {
+    return rig_dial_from(listener, NULL);
+}
+
+int rig_dial_from(int listener, const char *address)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET};
     struct sockaddr_in sa = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)dataplane_port(dp, (size_t)listener)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = keep(socket(AF_INET, SOCK_STREAM, 0));
 
+    if (address) {
+        inet_pton(AF_INET, address, &from.sin_addr);
+        assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+    }
     assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
     return fd;
+}
+
+void rig_close(int fd)
+{
+    for (size_t i = 0; i < n_open; i++) {
+        if (open_fds[i] == fd) {
+            open_fds[i] = open_fds[--n_open];
+            close(fd);
+            return;
+        }
+    }
+    fail_msg("descriptor %d is not ours", fd);
 }
 
 void rig_forget(void)
@@ -255,6 +282,14 @@ struct pod_hit pod_any(const int *listen_fds, const int *conn_fds, int n)
 int rig_reached(int listen_fd, int conn_fd)
 {
     return pod_any(&listen_fd, &conn_fd, 1).fd;
+}
+
+int rig_readable_first(int a, int b)
+{
+    struct pollfd p[2] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}};
+
+    assert_true(poll(p, 2, WAIT_MS) > 0);
+    return p[0].revents ? 0 : 1;
 }
 
 void send_z(int fd, const char *z)

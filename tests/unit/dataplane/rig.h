@@ -37,7 +37,9 @@ struct dp_stat rig_stat(const char *revision); /* of one collection; zeros when 
 /* ---- sockets ---- */
 enum { EXTERNAL, LOCAL, ACTIVATOR };
 int rig_dial(int listener);
-void rig_forget(void); /* closes the last descriptor that was opened here */
+int rig_dial_from(int listener, const char *address);
+void rig_close(int fd); /* one that was opened here */
+void rig_forget(void);  /* closes the last descriptor that was opened here */
 int pod_listen(int *ret_port);
 int pod_accept(int listen_fd);
 bool pod_nothing_to_accept(int listen_fd);
@@ -49,6 +51,8 @@ struct pod_hit {
 struct pod_hit pod_any(const int *listen_fds, const int *conn_fds, int n);
 /* The same for one pod. */
 int rig_reached(int listen_fd, int conn_fd);
+/* Which of two can be read first: 0 or 1. */
+int rig_readable_first(int a, int b);
 void send_z(int fd, const char *z);
 /* Reads on until the text has come; the whole of what was read since the last call is in `seen`. */
 extern struct buf seen;

@@ -39,9 +39,9 @@ static void test_round_trip(void **state)
     assert_true(has("\r\nX-Forwarded-For: 127.0.0.1\r\n"));
     assert_true(has("\r\nX-Forwarded-Proto: http\r\n"));
     assert_true(has("\r\nX-Forwarded-Host: A.example:80\r\n"));
-    assert_true(has("\r\nForwarded: for=127.0.0.1;host=A.example:80;proto=http\r\n"));
-    assert_false(has("Drop-Me") || has("Keep-Alive") || has("TE:") || has("bogus") ||
-                 has("Connection"));
+    assert_true(has("\r\nForwarded: for=127.0.0.1;host=\"A.example:80\";proto=http\r\n"));
+    assert_true(has("\r\nConnection: TE\r\nTE: trailers\r\n"));
+    assert_false(has("Drop-Me") || has("Keep-Alive") || has("bogus"));
     send_z(u, "HTTP/1.1 201 Made It\r\nContent-Length: 2\r\nX: y\r\nConnection: keep-alive\r\n"
               "Keep-Alive: 5\r\n\r\nhi");
     expect(c, "hi");
@@ -55,18 +55,53 @@ static void test_round_trip(void **state)
     assert_true(pod_nothing_to_accept(pod));
 }
 
-static void test_forwarding_fields_grow(void **state)
+/* What a client says of itself is overwritten; a trusted proxy is believed, and our peer follows.
+ */
+static void test_forwarding_fields(void **state)
 {
-    int c = rig_dial(EXTERNAL);
+    static const char said[] = "GET / HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-For: 9.9.9.9\r\n"
+                               "X-Forwarded-For: ::1\r\nX-Forwarded-Proto: https\r\n"
+                               "X-Forwarded-Host: h:1\r\nX-Forwarded-Port: 7\r\n"
+                               "X_Forwarded_For: 6.6.6.6\r\n";
+    int c = rig_dial(EXTERNAL), d = rig_dial_from(EXTERNAL, "127.0.0.9");
 
-    send_z(c, "GET / HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-For: 9.9.9.9\r\n"
-              "X-Forwarded-For: ::1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: h\r\n\r\n");
+    send_z(c, said);
+    send_z(c, "Forwarded: for=6.6.6.6\r\n\r\n");
     int u = pod_accept(pod);
     expect(u, "\r\n\r\n");
-    assert_true(has("\r\nX-Forwarded-For: 9.9.9.9, ::1, 127.0.0.1\r\n"));
-    assert_true(has("\r\nForwarded: for=9.9.9.9;host=h;proto=https, for=\"[::1]\", "
-                    "for=127.0.0.1\r\n"));
+    assert_true(has("\r\nX-Forwarded-For: 127.0.0.1\r\n"));
+    assert_true(has("\r\nForwarded: for=127.0.0.1;host=a.example;proto=http\r\n"));
+    assert_true(has("\r\nX-Forwarded-Proto: http\r\n"));
+    assert_false(has("9.9.9.9") || has("6.6.6.6") || has("X-Forwarded-Port"));
+    send_z(d, said);
+    send_z(d, "\r\n");
+    u = pod_accept(pod);
+    expect(u, "\r\n\r\n");
+    assert_true(has("\r\nX-Forwarded-For: 9.9.9.9, ::1, 127.0.0.9\r\n"));
+    assert_true(has("\r\nForwarded: for=9.9.9.9;host=\"h:1\";proto=https, for=\"[::1]\", "
+                    "for=127.0.0.9\r\n"));
     assert_true(has("\r\nX-Forwarded-Proto: https\r\n"));
+    assert_false(has("6.6.6.6"));
+}
+
+/* However long a list a trusted proxy sends, and whatever of it is dropped: our peer is there. */
+static void test_peer_is_never_lost(void **state)
+{
+    for (int n = 1000; n<5000; n += n> 1030 && n < 4070 ? 3030 : 1) {
+        _cleanup_free_ char *list = xmalloc((size_t)n + 1);
+        int c = rig_dial_from(EXTERNAL, "127.0.0.9");
+        memset(list, '1', (size_t)n);
+        list[n] = '\0';
+        send_z(c, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\nX-Forwarded-For: ");
+        send_z(c, list);
+        send_z(c, "\r\n\r\n");
+        int u = pod_accept(pod);
+        expect(u, "\r\n\r\n");
+        assert_true(has(" 127.0.0.9\r\n"));
+        rig_forget();
+        rig_forget();
+        n += n > 4200 ? 1000 : 0;
+    }
 }
 
 static void test_bodies(void **state)
@@ -93,7 +128,7 @@ static void test_bodies(void **state)
     /* Until the end of the connection: chunked towards the client. */
     send_z(u, "HTTP/1.1 200 OK\r\n\r\nrest");
     expect(c, "4\r\nrest\r\n");
-    close(u);
+    rig_close(u);
     expect(c, "0\r\n\r\n");
     get(c, "a.example", "/next");
     u = pod_accept(pod);
@@ -230,7 +265,7 @@ static void test_upgrade(void **state)
     shutdown(c, SHUT_WR);
     expect_eof(u);
     send_z(u, "last");
-    close(u);
+    rig_close(u);
     expect_eof(c);
     assert_string_equal(buf_z(&seen), "last");
     assert_int_equal(rig_stat("rev").in_flight, 0);
@@ -298,29 +333,88 @@ static void test_cut_answer_cuts_the_client(void **state)
     expect(u, "\r\n\r\n");
     send_z(u, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
     expect(c, "half");
-    close(u);
+    rig_close(u);
     expect_eof(c);
     assert_int_equal(seen.n, 0);
 }
 
-static void test_stale_connection_is_replaced(void **state)
+/* Sends a request on a warm connection, whose pod reads it and then ends without an answer. Returns
+ * the pod's new connection, or -1 if the client was answered 502. */
+static int dies_on(int c, const char *request, const char *end, struct linger *how)
 {
-    int c = rig_dial(EXTERNAL);
-
-    get(c, "a.example", "/1");
+    get(c, "a.example", "/warm");
     int u = pod_accept(pod);
-    expect(u, "GET /1");
+    expect(u, "GET /warm");
     pod_answer(u, "one");
     expect(c, "one");
-    /* The pod closes just when the next request comes: read it, then reset without an answer. */
-    send_z(c, "POST /2 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nbody");
-    expect(u, "body");
-    close(u);
-    u = pod_accept(pod);
-    expect(u, "body");
-    assert_true(strncmp(buf_z(&seen), "POST /2 ", 8) == 0);
-    pod_answer(u, "two");
-    expect(c, "two");
+    send_z(c, request);
+    expect(u, end);
+    if (how)
+        setsockopt(u, SOL_SOCKET, SO_LINGER, how, sizeof(*how));
+    rig_close(u);
+    if (!rig_readable_first(pod, c))
+        return pod_accept(pod);
+    expect(c, "\r\n\r\n");
+    assert_true(has("HTTP/1.1 502 "));
+    return -1;
+}
+
+#define POST_4 "POST /2 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n"
+
+/* Executed at most once: what may have been executed is not sent again, with FIN or with RST. */
+static void test_not_executed_twice(void **state)
+{
+    static const char *const requests[] = {POST_4 "\r\nbody",
+                                           "PATCH /2 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+                                           "SOURCE /2 HTTP/1.1\r\nHost: a.example\r\n\r\n"};
+    struct linger reset = {1, 0};
+
+    for (size_t i = 0; i < 2 * ARRAY_LEN(requests); i++) {
+        int c = rig_dial(EXTERNAL);
+        const char *rq = requests[i / 2];
+        assert_int_equal(dies_on(c, rq, i < 2 ? "body" : " /2 ", i % 2 ? &reset : NULL), -1);
+        assert_true(pod_nothing_to_accept(pod));
+    }
+}
+
+/* What may be repeated is, once: a request that kills its pod meets two connections, not all. */
+static void test_repeated_once(void **state)
+{
+    static const char *const requests[] = {
+        "GET /2 HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        "PUT /2 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nbody",
+        POST_4 "Idempotency-Key: 7\r\n\r\nbody"};
+
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        int c = rig_dial(EXTERNAL);
+        int u = dies_on(c, requests[i], i ? "body" : " /2 ", NULL);
+        assert_true(u >= 0);
+        expect(u, i ? "body" : "\r\n\r\n");
+        rig_close(u);
+        expect(c, "HTTP/1.1 502 ");
+        assert_true(pod_nothing_to_accept(pod));
+    }
+}
+
+/* A connection that the pod has closed is seen before anything is written to it. */
+static void test_closed_connection_is_seen(void **state)
+{
+    for (int i = 0; i < 20; i++) {
+        int c = rig_dial(EXTERNAL);
+        get(c, "a.example", "/1");
+        int u = rig_reached(pod, -1);
+        expect(u, "GET /1");
+        pod_answer(u, "one");
+        expect(c, "one");
+        rig_close(u);
+        send_z(c, POST_4 "\r\nbody");
+        u = pod_accept(pod);
+        expect(u, "body");
+        pod_answer(u, "two");
+        expect(c, "two");
+        rig_close(u);
+        rig_stat("rev"); /* the worker has seen it */
+    }
 }
 
 static void test_client_leaves(void **state)
@@ -387,7 +481,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_round_trip),
-        T(test_forwarding_fields_grow),
+        T(test_forwarding_fields),
+        T(test_peer_is_never_lost),
         T(test_bodies),
         T(test_head_and_empty_answers),
         T(test_continue_and_hints),
@@ -399,7 +494,9 @@ int main(void)
         T(test_refusals),
         T(test_bad_answers),
         T(test_cut_answer_cuts_the_client),
-        T(test_stale_connection_is_replaced),
+        T(test_not_executed_twice),
+        T(test_repeated_once),
+        T(test_closed_connection_is_seen),
         T(test_client_leaves),
         T(test_answer_before_the_body_is_in),
         T(test_absolute_form),

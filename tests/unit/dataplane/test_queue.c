@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/coldtrace.h"
+#include "dataplane/base/limits.h"
 #include "rig.h"
 
 static int pod, port;
@@ -113,24 +114,52 @@ static void test_client_leaves_the_queue(void **state)
     assert_true(pod_nothing_to_accept(pod));
 }
 
-static void test_queue_from_zero_is_bounded(void **state)
+/* What one client may have waiting is less than what a revision may: others still find room. */
+static void test_one_client_cannot_fill_the_queue(void **state)
 {
-    enum { N = 1001 };
-    int c = rig_dial(EXTERNAL), fds[N];
+    enum { N = LIMIT_DP_QUEUE_PEER };
+    int c = rig_dial(EXTERNAL);
+    _cleanup_free_ int *fds = xcalloc(N, sizeof(*fds));
 
-    /* As many as fit wait on their own connections, opened and closed in this process. */
-    for (int i = 0; i < N - 1; i++) {
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1});
+    for (int i = 0; i < N; i++) {
         fds[i] = dup(rig_dial(EXTERNAL));
         rig_forget();
         get(fds[i], "a.example", "/");
     }
-    wait_in_flight(N - 1);
+    wait_in_flight(N);
     get(c, "a.example", "/");
-    expect(c, "try again\n");
-    assert_true(has("HTTP/1.1 503 ") && has("Retry-After: 1\r\n"));
-    for (int i = 0; i < N - 1; i++)
+    expect(c, "your requests wait for ns/rev\n");
+    assert_true(has("HTTP/1.1 429 ") && has("Retry-After: 1\r\n"));
+    /* The bound does not fall when a pod appears, and another address has room. */
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
+    int other = rig_dial_from(EXTERNAL, "127.0.0.2");
+    get(other, "a.example", "/other");
+    wait_in_flight(N + 1);
+    for (int i = 0; i < N; i++)
         close(fds[i]);
-    wait_in_flight(0);
+    wait_in_flight(1);
+}
+
+/* Bursts wait, however few slots there are. */
+static void test_burst_beyond_the_slots_waits(void **state)
+{
+    enum { N = 100 };
+    int c[N];
+
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
+    for (int i = 0; i < N; i++) {
+        c[i] = rig_dial(EXTERNAL);
+        get(c[i], "a.example", "/");
+    }
+    wait_in_flight(N);
+    int u = pod_accept(pod);
+    for (int i = 0; i < N; i++) {
+        expect(u, "GET / ");
+        pod_answer(u, "ok");
+    }
+    for (int i = 0; i < N; i++)
+        expect(c[i], "ok");
 }
 
 /* Without a revision nobody would start a pod: nothing waits. */
@@ -228,20 +257,6 @@ static void test_one_at_a_time(void **state)
     for (int i = 0; i < 4; i++)
         expect(c[i], "ok");
     wait_in_flight(0);
-}
-
-static void test_pod_queue_is_bounded(void **state)
-{
-    int c;
-
-    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
-    for (int i = 0; i < 11; i++)
-        get(rig_dial(EXTERNAL), "a.example", "/");
-    wait_in_flight(11);
-    c = rig_dial(EXTERNAL);
-    get(c, "a.example", "/");
-    expect(c, "\r\n\r\npending request queue full\n");
-    assert_true(has("HTTP/1.1 503 "));
 }
 
 static void test_slots_of_all_pods_are_used(void **state)
@@ -412,13 +427,13 @@ int main(void)
         T(test_from_zero),
         T(test_big_body_from_zero),
         T(test_client_leaves_the_queue),
-        T(test_queue_from_zero_is_bounded),
+        T(test_one_client_cannot_fill_the_queue),
+        T1(test_burst_beyond_the_slots_waits),
         T(test_plain_service),
         T(test_services_share_their_revision),
         T(test_readiness_flap),
         T(test_removed_revision_answers),
         T(test_one_at_a_time),
-        T1(test_pod_queue_is_bounded),
         T(test_slots_of_all_pods_are_used),
         T(test_client_leaving_gives_the_slot_on),
         T(test_more_concurrency_frees_the_queue),

@@ -2,21 +2,22 @@
  * A worker's table: host -> the ingresses that claim it, first come first. Only the first one
  * answers; when it lets go the next one takes over. An update keeps its place.
  */
+#include "base/map.h"
 #include "base/rand.h"
-#include "dataplane/dp.h"
+#include "dataplane/route/route.h"
 
 struct claim {
-    const struct ingress *owner;
-    const struct ingress_host *rules;
+    const struct dp_route_entry *owner;
+    const struct dp_route_host *rules;
 };
 
 struct vhost {
     VEC(struct claim) claims;
 };
 
-struct table {
+struct dp_table {
     struct map *hosts;     /* struct vhost */
-    struct map *ingresses; /* struct ingress by key, referenced */
+    struct map *ingresses; /* struct dp_route_entry by key, referenced */
 };
 
 static void vhost_free(void *p)
@@ -29,19 +30,19 @@ static void vhost_free(void *p)
 
 static void unref(void *p)
 {
-    ingress_unref(p);
+    dp_route_entry_unref(p);
 }
 
-struct table *table_new(void)
+struct dp_table *dp_table_new(void)
 {
-    struct table *t = xnew(struct table);
+    struct dp_table *t = xnew(struct dp_table);
 
     t->hosts = map_new(vhost_free);
     t->ingresses = map_new(unref);
     return t;
 }
 
-void table_free(struct table *t)
+void dp_table_free(struct dp_table *t)
 {
     if (!t)
         return;
@@ -59,7 +60,8 @@ static struct claim *claim_of(struct vhost *v, const char *key)
     return NULL;
 }
 
-static void claim(struct table *t, const struct ingress *in, const struct ingress_host *ih)
+static void claim(struct dp_table *t, const struct dp_route_entry *in,
+                  const struct dp_route_host *ih)
 {
     struct vhost *v = map_get(t->hosts, ih->host);
     struct claim *old = claim_of(v, in->key);
@@ -75,7 +77,7 @@ static void claim(struct table *t, const struct ingress *in, const struct ingres
 }
 
 /* Drops claims that still belong to this very entry. */
-static void unclaim(struct table *t, const struct ingress *in)
+static void unclaim(struct dp_table *t, const struct dp_route_entry *in)
 {
     for (size_t i = 0; i < in->hosts.n; i++) {
         const char *host = in->hosts.p[i].host;
@@ -89,29 +91,29 @@ static void unclaim(struct table *t, const struct ingress *in)
     }
 }
 
-void table_set(struct table *t, struct ingress *in)
+void dp_table_set(struct dp_table *t, struct dp_route_entry *in)
 {
-    struct ingress *old = map_take(t->ingresses, in->key);
+    struct dp_route_entry *old = map_take(t->ingresses, in->key);
 
     for (size_t i = 0; i < in->hosts.n; i++)
         claim(t, in, &in->hosts.p[i]);
     if (old)
         unclaim(t, old);
-    ingress_unref(old);
+    dp_route_entry_unref(old);
     map_set(t->ingresses, in->key, in);
 }
 
-void table_remove(struct table *t, const char *key)
+void dp_table_remove(struct dp_table *t, const char *key)
 {
-    struct ingress *old = map_take(t->ingresses, key);
+    struct dp_route_entry *old = map_take(t->ingresses, key);
 
     if (old)
         unclaim(t, old);
-    ingress_unref(old);
+    dp_route_entry_unref(old);
 }
 
-const struct ingress_host *table_find(const struct table *t, struct str host,
-                                      const struct ingress **ret_owner)
+const struct dp_route_host *dp_table_find(const struct dp_table *t, struct str host,
+                                          const struct dp_route_entry **ret_owner)
 {
     const struct vhost *v = map_getn(t->hosts, host.p, host.n);
 
@@ -123,29 +125,30 @@ const struct ingress_host *table_find(const struct table *t, struct str host,
     return v->claims.p[0].rules;
 }
 
-static bool headers_match(const struct fields *want, const struct http_headers *hs)
+static bool headers_match(const struct dp_fields *want, const struct dp_head *head)
 {
     for (size_t i = 0; i < want->n; i++) {
         bool found = false;
-        for (size_t k = 0; k < hs->n && !found; k++)
-            found =
-                str_ieq(hs->h[k].name, want->f[i].name) && str_eq(hs->h[k].value, want->f[i].value);
+        for (size_t k = 0; k < head->n && !found; k++)
+            found = str_ieq(head->f[k].name, want->f[i].name) &&
+                    str_eq(head->f[k].value, want->f[i].value);
         if (!found)
             return false;
     }
     return true;
 }
 
-const struct path *ingress_match(const struct ingress_host *ih, bool local, struct str path,
-                                 const struct http_headers *hs, const struct rule **ret_rule)
+const struct dp_route_path *dp_route_match(const struct dp_route_host *ih, bool local,
+                                           struct str path, const struct dp_head *head,
+                                           const struct dp_route_rule **ret_rule)
 {
     for (size_t i = 0; i < ih->rules.n; i++) {
-        const struct rule *r = ih->rules.p[i];
+        const struct dp_route_rule *r = ih->rules.p[i];
         if (r->visibility == DP_LOCAL && !local)
             continue;
         for (size_t k = 0; k < r->n_paths; k++) {
-            const struct path *p = &r->paths[k];
-            if (str_starts(path, p->prefix) && p->n_splits > 0 && headers_match(&p->match, hs)) {
+            const struct dp_route_path *p = &r->paths[k];
+            if (str_starts(path, p->prefix) && p->n_splits > 0 && headers_match(&p->match, head)) {
                 *ret_rule = r;
                 return p;
             }
@@ -154,7 +157,7 @@ const struct path *ingress_match(const struct ingress_host *ih, bool local, stru
     return NULL;
 }
 
-const struct split *path_choose(const struct path *p)
+const struct dp_route_split *dp_route_choose(const struct dp_route_path *p)
 {
     if (p->n_splits == 1 || p->total == 0)
         return &p->splits[0];

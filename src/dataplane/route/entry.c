@@ -1,75 +1,8 @@
-/* The immutable entries: made from the caller's plain structures on the caller's thread,
+/* Ingress entries: made from the caller's plain structures on the caller's thread, immutable,
  * reference-counted. */
+#include "dataplane/route/route.h"
+
 #include <string.h>
-
-#include "dataplane/dp.h"
-
-/* ---- pods, settings, backends ---- */
-
-struct pod *dp_pod_new(const struct dp_endpoint *ep, int workers)
-{
-    size_t n = sizeof(struct pod) + (size_t)workers * sizeof(struct pod_worker);
-    struct pod *p = aligned_alloc(CACHE_LINE, (n + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
-
-    if (!p)
-        abort();
-    memset(p, 0, n);
-    atomic_init(&p->refs, 1);
-    p->ip = xstrdup(ep->ip);
-    p->name = xstrdup(ep->pod);
-    p->port = ep->port;
-    for (int i = 0; i < workers; i++)
-        list_init(&p->w[i].idle);
-    return p;
-}
-
-struct pod *pod_ref(struct pod *p)
-{
-    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
-    return p;
-}
-
-void pod_unref(struct pod *p)
-{
-    if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
-        return;
-    free(p->ip);
-    free(p->name);
-    free(p);
-}
-
-void settings_unref(struct settings *s)
-{
-    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
-        return;
-    for (size_t i = 0; i < s->n_pods; i++)
-        pod_unref(s->pods[i]);
-    free(s);
-}
-
-struct backend *backend_ref(struct backend *b)
-{
-    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
-    return b;
-}
-
-void backend_unref(struct backend *b)
-{
-    if (!b || atomic_fetch_sub(&b->refs, 1) != 1)
-        return;
-    settings_unref(b->current);
-    for (int i = 0; i < b->n_workers; i++)
-        settings_unref(b->w[i].set);
-    for (size_t i = 0; i < b->left.n; i++)
-        pod_unref(b->left.p[i]);
-    vec_done(&b->left);
-    free(b->ns);
-    free(b->service);
-    free(b->revision);
-    free(b);
-}
-
-/* ---- ingresses ---- */
 
 static struct str own(struct str s)
 {
@@ -83,18 +16,18 @@ static bool is_internal(const char *name)
            str_ieq(str_of(name), STR("Knative-Serving-Namespace"));
 }
 
-static struct fields own_fields(const struct dp_kv *kv, size_t n, bool drop_internal)
+static struct dp_fields own_fields(const struct dp_kv *kv, size_t n, bool drop_internal)
 {
-    struct fields fs = {.f = xcalloc(n, sizeof(struct field))};
+    struct dp_fields fs = {.f = xcalloc(n, sizeof(struct http_header))};
 
     for (size_t i = 0; i < n; i++) {
         if (!drop_internal || !is_internal(kv[i].name))
-            fs.f[fs.n++] = (struct field){own(str_of(kv[i].name)), own(str_of(kv[i].value))};
+            fs.f[fs.n++] = (struct http_header){own(str_of(kv[i].name)), own(str_of(kv[i].value))};
     }
     return fs;
 }
 
-static void free_fields(struct fields *fs)
+static void free_fields(struct dp_fields *fs)
 {
     for (size_t i = 0; i < fs->n; i++) {
         free((char *)fs->f[i].name.p);
@@ -103,14 +36,14 @@ static void free_fields(struct fields *fs)
     free(fs->f);
 }
 
-static void make_path(struct path *p, const struct dp_path *in,
-                      struct backend *(*find)(void *ctx, const struct dp_split *key), void *ctx)
+static void make_path(struct dp_route_path *p, const struct dp_path *in,
+                      struct dp_back *(*find)(void *ctx, const struct dp_split *key), void *ctx)
 {
     p->prefix = own(str_of(in->prefix));
     p->match = own_fields(in->match_headers, in->n_match_headers, false);
     p->set = own_fields(in->set_headers, in->n_set_headers, true);
     p->rewrite_host = own(str_of(in->rewrite_host));
-    p->splits = xcalloc(in->n_splits, sizeof(struct split));
+    p->splits = xcalloc(in->n_splits, sizeof(struct dp_route_split));
     p->n_splits = in->n_splits;
     for (size_t i = 0; i < in->n_splits; i++) {
         const struct dp_split *s = &in->splits[i];
@@ -121,26 +54,26 @@ static void make_path(struct path *p, const struct dp_path *in,
     }
 }
 
-static void free_path(struct path *p)
+static void free_path(struct dp_route_path *p)
 {
     free((char *)p->prefix.p);
     free((char *)p->rewrite_host.p);
     free_fields(&p->match);
     free_fields(&p->set);
     for (size_t i = 0; i < p->n_splits; i++) {
-        backend_unref(p->splits[i].backend);
+        dp_back_unref(p->splits[i].backend);
         free_fields(&p->splits[i].set);
     }
     free(p->splits);
 }
 
-static struct ingress_host *host_of(struct ingress *in, const char *host)
+static struct dp_route_host *host_of(struct dp_route_entry *in, const char *host)
 {
     for (size_t i = 0; i < in->hosts.n; i++) {
         if (streq(in->hosts.p[i].host, host))
             return &in->hosts.p[i];
     }
-    vec_push(&in->hosts, ((struct ingress_host){.host = xstrdup(host)}));
+    vec_push(&in->hosts, ((struct dp_route_host){.host = xstrdup(host)}));
     return &in->hosts.p[in->hosts.n - 1];
 }
 
@@ -153,7 +86,7 @@ static char *lower(const char *s)
     return t;
 }
 
-static void add_hosts(struct ingress *to, struct rule *r, const struct dp_rule *in)
+static void add_hosts(struct dp_route_entry *to, struct dp_route_rule *r, const struct dp_rule *in)
 {
     if (in->n_hosts == 0)
         vec_push(&host_of(to, "*")->rules, r);
@@ -163,23 +96,23 @@ static void add_hosts(struct ingress *to, struct rule *r, const struct dp_rule *
     }
 }
 
-struct ingress *ingress_new(const struct dp_ingress *in,
-                            struct backend *(*find)(void *ctx, const struct dp_split *key),
-                            void *ctx)
+struct dp_route_entry *
+dp_route_entry_new(const struct dp_ingress *in,
+                   struct dp_back *(*find)(void *ctx, const struct dp_split *key), void *ctx)
 {
-    struct ingress *to = xnew(struct ingress);
+    struct dp_route_entry *to = xnew(struct dp_route_entry);
 
     atomic_init(&to->refs, 1);
     to->key = xstrdup(in->key);
     to->hash = xstrdup(in->hash);
-    to->rules = xcalloc(in->n_rules, sizeof(struct rule));
+    to->rules = xcalloc(in->n_rules, sizeof(struct dp_route_rule));
     to->n_rules = in->n_rules;
     for (size_t i = 0; i < in->n_rules; i++) {
-        struct rule *r = &to->rules[i];
+        struct dp_route_rule *r = &to->rules[i];
         r->visibility = in->rules[i].visibility;
         r->redirect_https = in->rules[i].redirect_https;
         r->n_paths = in->rules[i].n_paths;
-        r->paths = xcalloc(r->n_paths, sizeof(struct path));
+        r->paths = xcalloc(r->n_paths, sizeof(struct dp_route_path));
         for (size_t k = 0; k < r->n_paths; k++)
             make_path(&r->paths[k], &in->rules[i].paths[k], find, ctx);
         add_hosts(to, r, &in->rules[i]);
@@ -187,7 +120,7 @@ struct ingress *ingress_new(const struct dp_ingress *in,
     return to;
 }
 
-void ingress_unref(struct ingress *in)
+void dp_route_entry_unref(struct dp_route_entry *in)
 {
     if (!in || atomic_fetch_sub(&in->refs, 1) != 1)
         return;
@@ -205,4 +138,10 @@ void ingress_unref(struct ingress *in)
     free(in->key);
     free(in->hash);
     free(in);
+}
+
+struct dp_route_entry *dp_route_entry_ref(struct dp_route_entry *in)
+{
+    atomic_fetch_add_explicit(&in->refs, 1, memory_order_relaxed);
+    return in;
 }
