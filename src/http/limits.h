@@ -16,6 +16,8 @@
 #define LIMIT_HTTP_HELD        (64 * 1024 * 1024) /* what one server keeps of requests in all */
 #define LIMIT_HTTP_DRAIN       (256 * 1024) /* read of a refused request to keep its connection */
 
+#define LIMIT_WS_MESSAGE (1024 * 1024) /* one WebSocket message, where its owner says nothing else */
+
 /* Client */
 #define LIMIT_HTTP_IDLE   64                   /* idle connections that one client keeps */
 #define LIMIT_HTTP_ANSWER (1024 * 1024 * 1024) /* a buffered answer, unless the call says less */

@@ -113,6 +113,11 @@ size_t conn_peer_orgs(const struct conn *c, const char *const **ret)
     return c->name ? c->name->orgs.n : 0;
 }
 
+struct loop *conn_loop(const struct conn *c)
+{
+    return c->loop;
+}
+
 bool conn_is_tls(const struct conn *c)
 {
     return c->tls;

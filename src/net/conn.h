@@ -60,6 +60,7 @@ const char *conn_local(struct conn *c);
 const char *conn_peer_cn(const struct conn *c);
 /* Every organization named in it; valid while the connection lives. */
 size_t conn_peer_orgs(const struct conn *c, const char *const **ret);
+struct loop *conn_loop(const struct conn *c);
 bool conn_is_tls(const struct conn *c);
 const char *conn_alpn(const struct conn *c); /* the protocol that TLS agreed on, "" = none */
 
