@@ -1,133 +1,14 @@
 /* The server with a real store and exchanges in memory: admission, identities, watches that do not
  * read, going away. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "rig.h"
 
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/limits.h"
-#include "cluster/apiserver/apiserver.h"
-#include "net/loop.h"
-
-#define MAPS "/api/v1/namespaces/default/configmaps"
-
-struct answer {
-    int status;
-    struct buf body;
-    char *warning;
-    bool ended, aborted;
-    size_t waiting; /* what the peer leaves unread */
-    bool stuck;
-    struct loop *stop; /* stopped at the end */
-};
-
-struct world {
-    char dir[64], db[96];
-    struct loop *loop;
-    struct store *store;
-    struct apiserver *api;
-};
-
-/* ---- a transport in memory ---- */
-static void on_start(void *t, int status, const struct http_headers *hs, bool streamed)
-{
-    struct answer *a = t;
-    struct str w = http_get(hs, "Warning");
-
-    a->status = status;
-    if (w.n)
-        a->warning = xstrndup(w.p, w.n);
-}
-
-static ssize_t on_chunk(void *t, const void *p, size_t n)
-{
-    struct answer *a = t;
-
-    if (a->stuck)
-        return (ssize_t)(a->waiting += n);
-    buf_add(&a->body, p, n);
-    return 0;
-}
-
-static void on_end(void *t)
-{
-    struct answer *a = t;
-
-    a->ended = true;
-    if (a->stop)
-        loop_stop(a->stop);
-}
-
-static void on_abort(void *t)
-{
-    struct answer *a = t;
-
-    a->aborted = true;
-    if (a->stop)
-        loop_stop(a->stop);
-}
-
-static const struct http_exchange_ops ops = {on_start, on_chunk, on_end, on_abort};
-
-static struct http_exchange *ask_as(struct world *w, struct answer *a, const char *user,
-                                    const char *group, const char *method, const char *path,
-                                    const char *type, const char *body)
-{
-    struct http_headers hs = {.n = 0};
-    const char *q = strchr(path, '?');
-    struct str p = q ? (struct str){path, (size_t)(q - path)} : str_of(path);
-
-    const struct user_info u = {.name = user, .groups = &group, .n_groups = 1};
-    *a = (struct answer){.body = BUF_INIT(64 << 20)};
-    http_add(&hs, STR("Content-Type"), str_of(type));
-    struct http_exchange *x = http_exchange_new(&(struct http_exchange_init){
-        .loop = w->loop,
-        .method = str_of(method),
-        .path = p,
-        .query = q ? str_of(q + 1) : STR(""),
-        .body = str_of(body),
-        .headers = &hs,
-        .user = &u,
-        .peer = "test",
-        .ops = &ops,
-        .transport = a,
-    });
-
-    apiserver_handle(w->api, x);
-    return x;
-}
-
-static void answer_done(struct answer *a)
-{
-    buf_done(&a->body);
-    free(a->warning);
-}
-
-/* Asks as an administrator and waits for the answer. */
-static void ask(struct world *w, struct answer *a, const char *method, const char *path,
-                const char *type, const char *body)
-{
-    ask_as(w, a, "admin", "system:masters", method, path, type, body);
-    a->stop = w->loop;
-    if (!a->ended)
-        loop_run(w->loop);
-    assert_true(a->ended);
-}
-
-/* ---- the world ---- */
-static void on_ready(void *ctx, const struct err *why)
-{
-    if (why)
-        fail_msg("%s", why->msg);
-    loop_stop(((struct world *)ctx)->loop);
-}
+#include "base/mem.h"
 
 static int mutate(void *ctx, struct admission_request *rq, struct err *e)
 {
@@ -154,48 +35,15 @@ static int setup(void **state)
                                         .res = &KR_CONFIGMAP,
                                         .mutate = mutate,
                                         .validate = validate};
-    struct world *w = xnew(struct world);
-    struct err e = {0};
 
-    strcpy(w->dir, "/tmp/nonagon-apiserver-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
-    snprintf(w->db, sizeof(w->db), "%s/store.db", w->dir);
-    w->loop = loop_new(&e);
-    w->store = store_open(w->loop, &(struct store_opts){.path = w->db}, &e);
-    assert_non_null(w->store);
-    w->api = apiserver_new(
-        w->loop, &(struct apiserver_opts){.store = w->store, .admissions = &ad, .n_admissions = 1},
-        &e);
-    assert_non_null(w->api);
-    apiserver_on_ready(w->api, on_ready, w);
-    loop_run(w->loop);
-    *state = w;
+    *state = world_new(&(struct apiserver_opts){.admissions = &ad, .n_admissions = 1});
     return 0;
 }
 
 static int teardown(void **state)
 {
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    struct world *w = *state;
-
-    apiserver_free(w->api);
-    store_close(w->store);
-    loop_free(w->loop);
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-        _cleanup_free_ char *path = xasprintf("%s%s", w->db, ends[i]);
-
-        unlink(path);
-    }
-    rmdir(w->dir);
-    free(w);
+    world_free(*state);
     return 0;
-}
-
-static char *config_map(const char *name, const char *key)
-{
-    return xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"%s\"},"
-                     "\"data\":{\"%s\":\"1\"}}",
-                     name, key);
 }
 
 static void create(struct world *w, const char *name, const char *key, int want, struct answer *a)
@@ -348,14 +196,7 @@ static void test_ends_in_flight(void **state)
     assert_true(write.ended);
     answer_done(&watch);
     answer_done(&write);
-
-    struct err e = {0};
-
-    w->store = store_open(w->loop, &(struct store_opts){.path = w->db}, &e);
-    w->api = apiserver_new(w->loop, &(struct apiserver_opts){.store = w->store}, &e);
-    assert_non_null(w->api);
-    apiserver_on_ready(w->api, on_ready, w);
-    loop_run(w->loop);
+    world_open(w, &(struct apiserver_opts){0});
 }
 
 static void test_identity_files(void **state)

@@ -117,6 +117,12 @@ static int choose(const struct kobj *pod, struct pod_options *o, struct api_stat
                         kobj_name(pod), buf_z(&names));
 }
 
+static void name_target(const struct kobj *pod, struct pod_options *o)
+{
+    o->target =
+        (struct kubelet_target){kobj_namespace(pod), kobj_name(pod), kobj_uid(pod), o->container};
+}
+
 static int target(struct str query, const struct kobj *pod, struct pod_options *o,
                   struct api_status *st)
 {
@@ -257,7 +263,13 @@ int pod_options_forward(struct str query, const struct kobj *pod, struct pod_opt
         return api_fail_bad(st, "you must specify at least 1 port: the query parameter ports is "
                                 "missing");
     ret->forward.ports = ret->ports;
-    return target(STR(""), pod, ret, st);
+    /* the containers share the network: any will do */
+    const char *first =
+        jget_str(yyjson_arr_get_first(jget(kobj_root(pod), "spec", "containers")), "name");
+
+    ret->container = xstrdup(first ? first : "");
+    name_target(pod, ret);
+    return 0;
 }
 
 const char *pod_protocol(struct str offered, const char *const *served)
