@@ -38,6 +38,7 @@ static int listen_tls(struct up_api *a, struct loop *l, struct err *e)
     struct http_server_opts o = {
         .listen = {.host = a->o->address, .port = a->o->api_port, .tls = a->id.tls},
         .max_body = LIMIT_API_BODY,
+        .head = apiserver_head,
         .handler = apiserver_handle,
         .ctx = a->server,
         .refusal = refusal,

@@ -29,6 +29,8 @@ struct http_exchange {
     void *data;
     void (*on_close)(void *ctx);
     void *on_close_ctx;
+    void (*on_drain)(void *ctx);
+    void *on_drain_ctx;
 };
 
 static void copy_headers(struct http_exchange *x, const struct http_headers *from)
@@ -73,6 +75,19 @@ static void exchange_free(struct http_exchange *x)
     free(x->response);
     free(x->body_mem);
     free(x);
+}
+
+void http_exchange_drained(struct http_exchange *x)
+{
+    if (x->on_drain)
+        x->on_drain(x->on_drain_ctx);
+}
+
+bool http_on_drain(struct http_exchange *x, void (*fn)(void *ctx), void *ctx)
+{
+    x->on_drain = fn;
+    x->on_drain_ctx = ctx;
+    return x->ops->drains;
 }
 
 void http_exchange_gone(struct http_exchange *x)

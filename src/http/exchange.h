@@ -60,6 +60,11 @@ void http_start(struct http_exchange *x, int status, const char *content_type);
 /* Returns bytes not yet taken by the peer (drop the peer beyond a bound of your choice), or
  * negative if it is gone. */
 ssize_t http_chunk(struct http_exchange *x, const void *p, size_t n);
+/*
+ * fn is called whenever all of a streamed answer so far has been taken, after http_chunk said that
+ * some was not: who makes much waits for it. False: this transport does not tell, do not wait.
+ */
+bool http_on_drain(struct http_exchange *x, void (*fn)(void *ctx), void *ctx);
 void http_end(struct http_exchange *x);   /* the exchange is gone afterwards */
 void http_abort(struct http_exchange *x); /* cuts the answer; gone afterwards */
 /*
@@ -83,6 +88,7 @@ struct http_exchange_ops {
     ssize_t (*chunk)(void *t, const void *p, size_t n);
     void (*end)(void *t);
     void (*abort)(void *t);
+    bool drains; /* it calls http_exchange_drained */
     /* The head handler wants the body: http_exchange_body follows, or http_exchange_gone. */
     void (*read_body)(void *t);
     /* Sends the head of the answer and gives the connection away; NULL with an error: not possible,
@@ -101,6 +107,8 @@ struct http_exchange_init {
 struct http_exchange *http_exchange_new(const struct http_exchange_init *init);
 /* The body, taken over (malloc'ed); before the full handler is called. */
 void http_exchange_body(struct http_exchange *x, char *p, size_t n);
+/* The peer has taken all that was sent; the exchange may be gone on return. */
+void http_exchange_drained(struct http_exchange *x);
 /* The transport saw its peer leave: runs the close callback, then frees. */
 void http_exchange_gone(struct http_exchange *x);
 

@@ -410,7 +410,12 @@ static void on_data(void *ctx, const char *p, size_t n)
 
 static void on_drain(void *ctx)
 {
-    parse(ctx);
+    struct http_session *k = ctx;
+
+    if (k->exchange && k->streamed)
+        http_exchange_drained(k->exchange); /* the session may be gone */
+    else
+        parse(k);
 }
 
 /* A client that half-closes may still wait for its answer, unless that is an endless one. */

@@ -127,6 +127,7 @@ const struct http_exchange_ops session_answer_ops = {
     .chunk = chunk,
     .end = end,
     .abort = cut,
+    .drains = true,
     .read_body = read_body,
     .upgrade = upgrade,
 };

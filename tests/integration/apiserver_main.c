@@ -69,6 +69,7 @@ static void on_ready(void *ctx, const struct err *why)
     _cleanup_free_ char *config = xasprintf("%s/kubeconfig", p->dir), *url = NULL;
     struct http_server_opts o = {.listen = {.host = "127.0.0.1", .tls = p->id.tls},
                                  .max_body = LIMIT_API_BODY,
+                                 .head = apiserver_head,
                                  .handler = apiserver_handle,
                                  .ctx = p->api};
     struct err e = {0};

@@ -36,7 +36,11 @@ struct apiserver_opts {
 struct apiserver *apiserver_new(struct loop *l, const struct apiserver_opts *o, struct err *e);
 /* Before store_close; what writes in flight still need stays until their callbacks have run. */
 void apiserver_free(struct apiserver *a);
-/* The handler for http_server and kube_transport_inproc; ctx is the apiserver. */
+/*
+ * The handlers for http_server and kube_transport_inproc; ctx is the apiserver. The one for heads
+ * finds out who asks and whether he may before a body is read; without it, the other does.
+ */
+void apiserver_head(void *ctx, struct http_exchange *x);
 void apiserver_handle(void *ctx, struct http_exchange *x);
 void apiserver_set_kubelet(struct apiserver *a, const struct kubelet *k);
 /* A committed object, or NULL. The caller unrefs. */

@@ -1,7 +1,8 @@
 /*
  * A request passes a table of stages: who asks, whether he may, whether there is room, whether the
  * server has started; then it is carried out. What a stage refuses is answered with its status.
- * Decoding, admission and the store are stages of a write (write.c).
+ * Those that need no body are passed when the head is there, so that strangers' bodies are not
+ * kept. Decoding, admission and the store are stages of a write (write.c).
  */
 #include "cluster/apiserver/boot.h"
 #include "cluster/apiserver/discovery/discovery.h"
@@ -74,6 +75,7 @@ static int started(struct passage *p)
 
 typedef int stage_fn(struct passage *p);
 static stage_fn *const stages[] = {identify, may, find_room, started};
+#define AT_HEAD 2 /* stages that need no body */
 
 /* ---- carrying it out ---- */
 static void document(struct api_request *r)
@@ -151,7 +153,7 @@ static bool asks_to_watch(const struct api_request *r)
     return r->path.old_watch || (v && (streq(v, "true") || streq(v, "1") || streq(v, "True")));
 }
 
-static void pass(struct apiserver *a, struct api_request *r)
+static struct passage passage_of(struct apiserver *a, struct api_request *r)
 {
     struct passage p = {.a = a, .r = r};
 
@@ -159,23 +161,69 @@ static void pass(struct apiserver *a, struct api_request *r)
         p.route = route_find(&r->path, r->method, asks_to_watch(r));
         p.watch = p.route && p.route->run == verb_watch;
     }
-    for (size_t i = 0; i < ARRAY_LEN(stages); i++)
-        if (stages[i](&p) < 0) {
-            request_fail(r);
-            return;
-        }
-    carry_out(&p);
+    return p;
 }
 
-void apiserver_handle(void *ctx, struct http_exchange *x)
+/* False: it was answered, and is gone. */
+static bool pass(struct passage *p, size_t from, size_t to)
 {
-    struct apiserver *a = ctx;
-    struct api_request *r = request_new(a->env, x);
+    for (size_t i = from; i < to; i++)
+        if (stages[i](p) < 0) {
+            request_fail(p->r);
+            return false;
+        }
+    return true;
+}
 
+/* What everybody may ask is answered here. */
+static bool is_open(struct apiserver *a, struct api_request *r)
+{
     if (r->path.kind == PATH_VERSION)
         version_reply(a, r);
     else if (r->path.kind == PATH_HEALTH)
         health_reply(a, r);
     else
-        pass(a, r);
+        return false;
+    return true;
+}
+
+static void left(void *ctx)
+{
+    struct api_request *r = ctx;
+
+    r->x = NULL;
+    request_free(r);
+}
+
+void apiserver_head(void *ctx, struct http_exchange *x)
+{
+    struct apiserver *a = ctx;
+    struct api_request *r = request_new(a->env, x);
+
+    if (is_open(a, r))
+        return;
+    struct passage p = passage_of(a, r);
+
+    if (!pass(&p, 0, AT_HEAD))
+        return;
+    http_set_data(x, r);
+    http_on_close(x, left, r);
+    http_read_body(x);
+}
+
+void apiserver_handle(void *ctx, struct http_exchange *x)
+{
+    struct apiserver *a = ctx;
+    struct api_request *r = http_data(x);
+    size_t from = r ? AT_HEAD : 0;
+
+    if (!r)
+        r = request_new(a->env, x);
+    http_on_close(x, NULL, NULL);
+    if (!from && is_open(a, r))
+        return;
+    struct passage p = passage_of(a, r);
+
+    if (pass(&p, from, ARRAY_LEN(stages)))
+        carry_out(&p);
 }

@@ -25,10 +25,10 @@ static ssize_t on_chunk(void *t, const void *p, size_t n)
 {
     struct answer *a = t;
 
-    if (a->stuck)
-        return (ssize_t)(a->waiting += n);
     buf_add(&a->body, p, n);
-    return 0;
+    if (a->stuck)
+        a->waiting += n;
+    return (ssize_t)a->waiting;
 }
 
 static void on_end(void *t)
@@ -49,17 +49,17 @@ static void on_abort(void *t)
         loop_stop(a->stop);
 }
 
-static const struct http_exchange_ops ops = {on_start, on_chunk, on_end, on_abort};
+static const struct http_exchange_ops ops = {
+    .start = on_start, .chunk = on_chunk, .end = on_end, .abort = on_abort, .drains = true};
 
-struct http_exchange *ask_with(struct world *w, struct answer *a, const struct user_info *u,
-                               const char *method, const char *path, const char *const *headers,
-                               const char *body)
+static struct http_exchange *hand_over(struct world *w, struct answer *a, const struct user_info *u,
+                                       const char *method, const char *path,
+                                       const char *const *headers, const char *body)
 {
     struct http_headers hs = {.n = 0};
     const char *q = strchr(path, '?');
     struct str p = q ? (struct str){path, (size_t)(q - path)} : str_of(path);
 
-    *a = (struct answer){.body = BUF_INIT(64 << 20)};
     for (; headers && *headers; headers += 2)
         http_add(&hs, str_of(headers[0]), str_of(headers[1]));
     struct http_exchange *x = http_exchange_new(&(struct http_exchange_init){
@@ -77,6 +77,23 @@ struct http_exchange *ask_with(struct world *w, struct answer *a, const struct u
 
     apiserver_handle(w->api, x);
     return x;
+}
+
+struct http_exchange *ask_with(struct world *w, struct answer *a, const struct user_info *u,
+                               const char *method, const char *path, const char *const *headers,
+                               const char *body)
+{
+    *a = (struct answer){.body = BUF_INIT(64 << 20)};
+    return hand_over(w, a, u, method, path, headers, body);
+}
+
+struct http_exchange *ask_slow(struct world *w, struct answer *a, const char *path)
+{
+    static const char *const masters[] = {"system:masters"};
+    static const struct user_info u = {.name = "admin", .groups = masters, .n_groups = 1};
+
+    *a = (struct answer){.body = BUF_INIT(64 << 20), .stuck = true};
+    return hand_over(w, a, &u, "GET", path, NULL, "");
 }
 
 struct http_exchange *ask_as(struct world *w, struct answer *a, const char *user, const char *group,

@@ -51,6 +51,8 @@ struct http_exchange *ask_with(struct world *w, struct answer *a, const struct u
 struct http_exchange *ask_as(struct world *w, struct answer *a, const char *user, const char *group,
                              const char *method, const char *path, const char *type,
                              const char *body);
+/* GET as an administrator who does not read. */
+struct http_exchange *ask_slow(struct world *w, struct answer *a, const char *path);
 /* As an administrator, and waits for the answer. */
 void ask(struct world *w, struct answer *a, const char *method, const char *path, const char *type,
          const char *body);

@@ -283,6 +283,60 @@ static void test_bytes_are_bounded(void **state_)
     world_free(w);
 }
 
+/* A reader that takes his time holds what he has not taken, not the whole list; and it is the list
+ * as it was when he asked. */
+#define BIG  (100 * 1024)
+#define BIGS 60
+
+static void make_big(struct world *w)
+{
+    _cleanup_free_ char *filler = xcalloc(1, BIG + 1);
+
+    memset(filler, 'x', BIG);
+    for (int i = 0; i < BIGS; i++) {
+        _cleanup_free_ char *body =
+            xasprintf("{\"metadata\":{\"name\":\"big%02d\"},\"data\":{\"x\":\"%s\"}}", i, filler);
+
+        yyjson_doc_free(ask_json(w, 201, "POST", MAPS, body));
+    }
+}
+
+static void test_slow_reader(void **state_)
+{
+    struct world *w = world_new(&(struct apiserver_opts){0});
+    struct answer a;
+    int rounds = 0;
+
+    make_big(w);
+    struct http_exchange *x = ask_slow(w, &a, MAPS);
+
+    assert_false(a.ended);
+    yyjson_doc_free(ask_json(w, 200, "DELETE", MAPS "/big59", ""));
+    yyjson_doc_free(ask_json(w, 200, "DELETE", MAPS "/big00", ""));
+    for (; !a.ended; rounds++) {
+        assert_in_range(a.waiting, LIMIT_LIST_UNREAD, LIMIT_LIST_UNREAD + 4 * BIG + 256 * 1024);
+        a.waiting = 0;
+        http_exchange_drained(x);
+    }
+    assert_in_range(rounds, 3, 10);
+    _cleanup_jdoc_ yyjson_doc *d = json_parse(buf_z(&a.body), a.body.n, NULL);
+
+    assert_int_equal(yyjson_arr_size(jget(yyjson_doc_get_root(d), "items")), BIGS);
+    answer_done(&a);
+
+    /* he leaves in the middle, and so does the server */
+    x = ask_slow(w, &a, MAPS);
+    assert_false(a.ended);
+    http_exchange_gone(x);
+    answer_done(&a);
+    x = ask_slow(w, &a, MAPS);
+    world_close(w);
+    http_exchange_gone(x);
+    answer_done(&a);
+    world_open(w, &(struct apiserver_opts){0});
+    world_free(w);
+}
+
 static void test_one_by_name(void **state_)
 {
     struct world *w = world_new(&(struct apiserver_opts){0});
@@ -306,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_tokens_of_others),
         cmocka_unit_test(test_bytes_are_bounded),
         cmocka_unit_test(test_one_by_name),
+        cmocka_unit_test(test_slow_reader),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,9 +18,11 @@
 #define LIMIT_API_WATCHES       20000
 #define LIMIT_API_USERS         1024 /* told apart; what comes beyond shares one account */
 
-#define LIMIT_COLLECTION_IN_FLIGHT 256        /* deletions of one collection */
-#define LIMIT_COLLECTION_ANSWER    (64 << 20) /* of the deleted objects; beyond it they are not told \
-                                               */
-#define LIMIT_LIST_UNREAD (1 << 20)           /* bytes of a streamed list that a client leaves */
+#define LIMIT_COLLECTION_IN_FLIGHT 256 /* deletions of one collection */
+#define LIMIT_COLLECTION_ANSWER                                                                    \
+    (64 << 20)                        /* of the deleted objects; beyond it they are not told       \
+                                       */
+#define LIMIT_LIST_STALL_MS 60000     /* that such a client may take nothing at all */
+#define LIMIT_LIST_UNREAD   (1 << 20) /* bytes of a streamed list that a client leaves */
 
 #endif

@@ -23,13 +23,17 @@ struct listing {
     size_t at;    /* the next object */
     size_t count; /* shown so far */
     bool parse;
-    bool busy;   /* in use further up the stack */
+    bool busy;           /* in use further up the stack */
+    bool waits;          /* for a reader that is behind */
+    ssize_t unread;      /* what he left of the stream */
+    struct timer *stall; /* NULL unless streamed */
     int64_t now; /* for ages */
     struct buf b;
 };
 
 static void listing_free(struct listing *l)
 {
+    timer_free(l->stall);
     snapshot_unref(l->snap);
     buf_done(&l->b);
     free(l);
@@ -154,29 +158,54 @@ static void stream_left(void *ctx)
 /* The next piece; false when the reader is gone. */
 static bool send_piece(struct listing *l)
 {
-    bool taken;
-
     while (l->at < l->snap->objs.n && l->b.n < PIECE)
         add_next(l);
     if (l->at == l->snap->objs.n)
         buf_addz(&l->b, "]}\n");
-    taken = http_chunk(l->r->x, l->b.p, l->b.n) >= 0;
+    l->unread = http_chunk(l->r->x, l->b.p, l->b.n);
     buf_clear(&l->b);
-    if (l->r->x && !taken)
+    if (l->r->x && l->unread < 0)
         http_abort(steal(&l->r->x));
     return l->r->x != NULL;
 }
 
+static bool is_behind(const struct listing *l)
+{
+    return l->waits && l->unread > LIMIT_LIST_UNREAD;
+}
+
+/* Until the reader has taken what was sent, or has not for too long. */
 static void go_on(struct listing *l)
 {
     bool there = true;
 
     l->busy = true;
-    while (there && l->at < l->snap->objs.n)
+    l->unread = 0;
+    while (there && l->at < l->snap->objs.n && !is_behind(l))
         there = send_piece(l);
     l->busy = false;
+    if (there && l->at < l->snap->objs.n) {
+        timer_start(l->stall, LIMIT_LIST_STALL_MS);
+        return;
+    }
     if (there)
         http_end(steal(&l->r->x));
+    stream_over(l);
+}
+
+static void on_drain(void *ctx)
+{
+    struct listing *l = ctx;
+
+    if (!l->busy)
+        go_on(l);
+}
+
+static void on_stall(void *ctx)
+{
+    struct listing *l = ctx;
+
+    http_abort(steal(&l->r->x));
     stream_over(l);
 }
 
@@ -201,6 +230,8 @@ static void stream(struct listing *l)
     head(l, &l->b);
     if (small(l))
         return;
+    l->stall = timer_new(l->r->env->core->loop, on_stall, l);
+    l->waits = http_on_drain(l->r->x, on_drain, l);
     http_on_close(l->r->x, stream_left, l);
     http_start(l->r->x, 200, "application/json");
     go_on(l);
