@@ -109,8 +109,10 @@ static void pod_validate(const struct kmut *o, const yyjson_val *old, struct fie
     path_key(&path, "spec");
     if (!yyjson_mut_is_obj(spec))
         field_required(errs, "spec", NULL);
-    else
+    else {
         pod_spec_validate(spec, &path, errs);
+        pod_spec_refuse(spec, jget(old, "spec"), &path, errs);
+    }
     if (old && !errs->v.n)
         check_update(o, old, errs);
 }

@@ -9,6 +9,7 @@
 #include "cluster/apiserver/kinds/table.h"
 #include "cluster/apiserver/schema/tree.h"
 #include "kube/names.h"
+#include "kube/podspec.h"
 
 /* ---- defaults ---- */
 /* ":latest" or no tag at all means Always; a digest never changes. */
@@ -205,6 +206,33 @@ static void check_containers(const yyjson_mut_val *spec, const char *key, struct
         path_pop(path, mark);
     }
     path_pop(path, at);
+}
+
+/* ---- what the node would not do ---- */
+struct refusals {
+    struct field_path *path;
+    struct field_errors *errs;
+};
+
+static void refuse_field(void *ctx, const char *path, const char *why)
+{
+    struct refusals *r = ctx;
+    size_t mark = path_key(r->path, path);
+
+    field_error_add(r->errs, FE_FORBIDDEN, path_z(r->path), NULL, "%s", why);
+    path_pop(r->path, mark);
+}
+
+void pod_spec_refuse(const yyjson_mut_val *spec, const yyjson_val *old, struct field_path *path,
+                     struct field_errors *errs)
+{
+    _cleanup_jdoc_ yyjson_doc *d = NULL;
+    struct refusals r = {path, errs};
+
+    if (old && tree_equal(spec, old)) /* what was accepted once may keep its metadata up */
+        return;
+    d = yyjson_mut_val_imut_copy((yyjson_mut_val *)(uintptr_t)spec, NULL);
+    kube_podspec_check(yyjson_doc_get_root(d), refuse_field, &r);
 }
 
 void pod_spec_validate(const yyjson_mut_val *spec, struct field_path *path,

@@ -45,7 +45,8 @@ static void check_selector(const struct kmut *o, struct field_errors *errs)
     }
 }
 
-static void check_template(const yyjson_mut_val *spec, struct field_errors *errs)
+static void check_template(const yyjson_mut_val *spec, const yyjson_val *old,
+                           struct field_errors *errs)
 {
     static const char *const always[] = {"Always", NULL};
     _cleanup_path_ struct field_path path = FIELD_PATH_INIT;
@@ -58,6 +59,7 @@ static void check_template(const yyjson_mut_val *spec, struct field_errors *errs
         return;
     }
     pod_spec_validate(pod, &path, errs);
+    pod_spec_refuse(pod, jget(old, "spec", "template", "spec"), &path, errs);
     if (restart && !streq(restart, "Always"))
         field_unsupported(errs, "spec.template.spec.restartPolicy", restart, always);
 }
@@ -74,7 +76,7 @@ void workload_validate(const struct kmut *o, const yyjson_val *old, struct field
     if (replicas < 0)
         field_invalid_int(errs, "spec.replicas", replicas, "must be greater than or equal to 0");
     check_selector(o, errs);
-    check_template(spec, errs);
+    check_template(spec, old, errs);
     if (old && !tree_equal(jm_get(spec, "selector"), jget(old, "spec", "selector"))) {
         _cleanup_buf_ struct buf v = BUF_INIT(8192);
 
