@@ -173,6 +173,48 @@ def test_pod_validation(api):
     assert "spec.containers: Required value" in api.fails(422, "POST", PODS, pod("none", containers=[]))["message"]
 
 
+WRONG = [
+    (PODS, pod("w", hostNetwork="yes"), "PodSpec.spec.hostNetwork of type bool"),
+    (PODS, pod("w", nodeSelector={"a": 1}), "PodSpec.spec.nodeSelector of type string"),
+    (PODS, pod("w", containers=[{"name": "c", "image": "i", "env": [{"name": "A", "value": 1}]}]),
+     "EnvVar.spec.containers.env.value of type string"),
+    (PODS, pod("w", containers=[{"name": "c", "image": "i", "args": [8080]}]),
+     "Container.spec.containers.args of type string"),
+    (PODS, {**pod("w"), "metadata": {"name": "w", "labels": {"a": 1}}}, "metadata.labels of type string"),
+    (PODS, {**pod("w"), "metadata": {"name": "w", "ownerReferences": [{"uid": 5}]}}, "ownerReferences.uid of type string"),
+    ("/api/v1/namespaces/default/services", {"metadata": {"name": "w"}, "spec": {"ports": [{"port": "80"}]}},
+     "ServicePort.spec.ports.port of type int32"),
+    ("/api/v1/namespaces/default/endpoints", {"metadata": {"name": "w"}, "subsets": "x"}, "Endpoints.subsets of type"),
+    ("/apis/coordination.k8s.io/v1/namespaces/default/leases", {"metadata": {"name": "w"}, "spec": {"renewTime": "x"}},
+     "spec.renewTime"),
+    ("/api/v1/nodes", {"metadata": {"name": "w"}, "spec": {"taints": "x"}}, "NodeSpec.spec.taints of type []v1.Taint"),
+    (MAPS, {"metadata": {"name": "w"}, "immutable": "x"}, "ConfigMap.immutable of type bool"),
+    (MAPS, {"metadata": {"name": "w"}, "binaryData": {"a": "!!"}}, "illegal base64 data"),
+    ("/api/v1/namespaces/default/events", {"metadata": {"name": "w"}, "count": "x"}, "Event.count of type int32"),
+    ("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "w"}, "secrets": "x"}, "ServiceAccount.secrets"),
+]
+
+
+@pytest.mark.parametrize("path,doc,words", WRONG, ids=[w[2] for w in WRONG])
+def test_wrong_types_are_refused(api, path, doc, words):
+    assert words in api.fails(400, "POST", path, doc)["message"]
+
+
+def test_unknown_fields_of_built_in_kinds(api):
+    doc = {**config_map("unknown"), "dta": {"a": "b"}}
+    message = api.fails(400, "POST", MAPS + "?fieldValidation=Strict", doc)["message"]
+    assert message == ('ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: '
+                       'unknown field "dta"')
+    status, made, headers = api.request("POST", MAPS + "?fieldValidation=Warn", doc)
+    assert status == 201 and "dta" not in made and 'unknown field \\"dta\\"' in headers["Warning"]
+    assert "dta" not in api.ok("PUT", MAPS + "/unknown?fieldValidation=Ignore", doc)
+
+
+def test_fields_that_the_node_would_drop(api):
+    doc = api.fails(422, "POST", PODS, pod("dropped", activeDeadlineSeconds=2, hostUsers=False))
+    assert [c["field"] for c in doc["details"]["causes"]] == ["spec.activeDeadlineSeconds", "spec.hostUsers"]
+
+
 def test_pod_update_forbidden(api):
     doc = api.ok("POST", PODS, pod("frozen"))
     doc["spec"]["containers"][0]["command"] = ["x"]

@@ -235,6 +235,13 @@ def test_explain(api):
     assert "KIND:       Service" in out and "spec" in out
 
 
+def test_explain_built_in(api):
+    out = api.kubectl("explain", "pod.spec.containers").stdout
+    assert "livenessProbe" in out and "imagePullPolicy" in out
+    assert "<[]ServicePort>" in api.kubectl("explain", "service.spec").stdout
+    assert "maxSurge" in api.kubectl("explain", "deployment.spec.strategy.rollingUpdate").stdout
+
+
 def test_delete(api):
     out = api.kubectl("delete", "-f", "-", stdin=MANIFEST).stdout
     assert len(out.splitlines()) == 4

@@ -312,7 +312,10 @@ int ktype_decode(const struct ktype *t, yyjson_mut_doc *d, yyjson_mut_val *root,
                  const struct kdecode *how, struct err *e)
 {
     struct walk w = {d, how, FIELD_PATH_INIT, e};
-    int r = read_object(&w, t, root, true);
+
+    if (how->at)
+        path_key(&w.path, how->at);
+    int r = read_object(&w, t, root, !how->at);
 
     field_path_donep(&w.path);
     return r;

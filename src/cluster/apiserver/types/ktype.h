@@ -58,7 +58,8 @@ struct kdecode {
     /* NULL or told of each field that is not in the table, and is dropped */
     void (*unknown)(void *ctx, const char *path);
     void *ctx;
-    bool defaults; /* fill in what the tables have */
+    bool defaults;  /* fill in what the tables have */
+    const char *at; /* the part of an object that this is ("metadata"); NULL = the whole */
 };
 /*
  * Makes of JSON what Go's types would hold: nulls and unknown fields go, numbers that are

@@ -11,65 +11,11 @@
 #include "base/rand.h"
 #include "cluster/apiserver/kinds/version.h"
 #include "cluster/apiserver/schema/tree.h"
+#include "cluster/apiserver/types/shared_types.h"
 #include "kube/names.h"
 
 #define MAX_ANNOTATIONS (256 * 1024)
 #define MAX_NAME_BASE   58 /* of generateName, before five random characters */
-
-static bool is_known(const char *key)
-{
-    static const char *const keys[] = {"name",
-                                       "generateName",
-                                       "namespace",
-                                       "selfLink",
-                                       "uid",
-                                       "resourceVersion",
-                                       "generation",
-                                       "labels",
-                                       "annotations",
-                                       "creationTimestamp",
-                                       "deletionTimestamp",
-                                       "finalizers",
-                                       "managedFields",
-                                       "ownerReferences",
-                                       "deletionGracePeriodSeconds"};
-
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        if (streq(key, keys[i]))
-            return true;
-    return false;
-}
-
-static bool all_strings(yyjson_mut_val *v)
-{
-    yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(v);
-
-    for (yyjson_mut_val *k; (k = yyjson_mut_obj_iter_next(&it));)
-        if (!yyjson_mut_is_str(yyjson_mut_obj_iter_get_val(k)))
-            return false;
-    return yyjson_mut_is_obj(v);
-}
-
-static int check_types(yyjson_mut_val *meta, struct api_status *st)
-{
-    static const char *const strings[] = {"name", "generateName", "namespace", "uid",
-                                          "resourceVersion"};
-    static const char *const maps[] = {"labels", "annotations"};
-    static const char *const lists[] = {"finalizers", "ownerReferences"};
-    yyjson_mut_val *v;
-
-    for (size_t i = 0; i < ARRAY_LEN(strings); i++)
-        if ((v = yyjson_mut_obj_get(meta, strings[i])) && !yyjson_mut_is_str(v))
-            return api_fail_bad(st, "metadata.%s must be a string", strings[i]);
-    for (size_t i = 0; i < ARRAY_LEN(maps); i++)
-        if ((v = yyjson_mut_obj_get(meta, maps[i])) && !all_strings(v))
-            return api_fail_bad(st, "metadata.%s must be an object whose values are strings",
-                                maps[i]);
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        if ((v = yyjson_mut_obj_get(meta, lists[i])) && !yyjson_mut_is_arr(v))
-            return api_fail_bad(st, "metadata.%s must be a list", lists[i]);
-    return 0;
-}
 
 static void drop_empty(yyjson_mut_val *meta)
 {
@@ -83,28 +29,43 @@ static void drop_empty(yyjson_mut_val *meta)
     }
 }
 
+static void on_unknown(void *ctx, const char *path)
+{
+    struct write *w = ctx;
+
+    if (w->validation != VALIDATE_WARN || !w->warn)
+        return;
+    _cleanup_free_ char *text = xasprintf("unknown field \"%s\"", path);
+
+    w->warn(w->warn_to, text);
+}
+
+static void refuse_unknown(void *ctx, const char *path)
+{
+    struct api_status *st = ctx;
+
+    if (!st->code)
+        api_fail_bad(st, "strict decoding error: unknown field \"%s\"", path);
+}
+
 /* Types, unknown fields, nulls and what is never kept. */
 static int normalize(struct write *w, struct api_status *st)
 {
     yyjson_mut_val *meta = yyjson_mut_obj_get(w->obj->root, "metadata");
+    bool strict = w->validation == VALIDATE_STRICT;
+    struct kdecode how = {strict ? refuse_unknown : on_unknown, strict ? (void *)st : w, false,
+                          "metadata"};
+    struct err e = {0};
 
     if (!meta || yyjson_mut_is_null(meta))
         meta = (jm_del(w->obj->root, "metadata"), jm_obj(KM(w->obj), "metadata"));
     if (!yyjson_mut_is_obj(meta))
         return api_fail_bad(st, "metadata must be an object");
-    tree_drop_nulls(meta);
-    yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(meta);
-
-    for (yyjson_mut_val *k; (k = yyjson_mut_obj_iter_next(&it));) {
-        const char *key = yyjson_mut_get_str(k);
-
-        if (!is_known(key) && w->validation == VALIDATE_STRICT)
-            return api_fail_bad(st, "strict decoding error: unknown field \"metadata.%s\"", key);
-        if (!is_known(key) || streq(key, "managedFields") || streq(key, "selfLink"))
-            yyjson_mut_obj_iter_remove(&it);
-    }
+    if (ktype_decode(&kt_object_meta, w->obj->d, meta, &how, &e) < 0)
+        return api_fail_bad(st, "%s", e.msg);
+    yyjson_mut_obj_remove_key(meta, "selfLink");
     drop_empty(meta);
-    return check_types(meta, st);
+    return st->code ? -1 : 0;
 }
 
 static int check_type(struct write *w, struct api_status *st)
