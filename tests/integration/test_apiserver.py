@@ -109,8 +109,8 @@ def test_bad_names_and_labels(api):
 def test_bodies(api):
     assert api.fails(415, "POST", MAPS, "x", {"Content-Type": "text/plain"})["reason"] == "UnsupportedMediaType"
     assert api.fails(400, "POST", MAPS, "{", {"Content-Type": "application/json"})
-    big = config_map("big", a="x" * (2 << 20))
-    assert api.fails(413, "POST", MAPS, big)["reason"] == "RequestEntityTooLarge"
+    big = {"metadata": {"name": "big"}, "involvedObject": {"namespace": "default"}, "message": "x" * (2 << 20)}
+    assert api.fails(413, "POST", "/api/v1/namespaces/default/events", big)["reason"] == "RequestEntityTooLarge"
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: from-yaml\ndata:\n  a: b\n"
     assert api.ok("POST", MAPS, text, {"Content-Type": "application/yaml"})["data"] == {"a": "b"}
     status, out, headers = api.request("GET", f"{MAPS}/from-yaml", headers={"Accept": "application/yaml"})
@@ -213,6 +213,28 @@ def test_unknown_fields_of_built_in_kinds(api):
 def test_fields_that_the_node_would_drop(api):
     doc = api.fails(422, "POST", PODS, pod("dropped", activeDeadlineSeconds=2, hostUsers=False))
     assert [c["field"] for c in doc["details"]["causes"]] == ["spec.activeDeadlineSeconds", "spec.hostUsers"]
+
+
+def test_sizes_and_finalizers_of_built_in_kinds(api):
+    assert "Too long" in api.fails(422, "POST", MAPS, config_map("large", a="x" * (1 << 20), b="y"))["message"]
+    held = {**config_map("held"), "metadata": {"name": "held", "finalizers": ["nope"]}}
+    assert "neither a standard finalizer" in api.fails(422, "POST", MAPS, held)["message"]
+
+
+def test_definitions_that_change(api):
+    rules = [{"rule": "self.a > 1"}]
+    doc = crd("gauges", "Gauge", {"type": "object", "x-kubernetes-validations": rules})
+    status, made, headers = api.request("POST", CRDS, doc)
+    assert status == 201 and "does not evaluate them" in headers["Warning"], made
+    assert {c["type"]: c["status"] for c in made["status"]["conditions"]}["ValidationRulesEnforced"] == "False"
+    other = {**made["spec"]["versions"][0], "name": "v2"}
+    refused = api.fails(422, "PATCH", CRDS + "/gauges.test.example.com", {"spec": {"versions": [other]}}, headers=MERGE)
+    assert [c["field"] for c in refused["details"]["causes"]] == ["status.storedVersions[0]"]
+    grouped = crd("meters", "Meter", {"type": "object"})
+    grouped["metadata"]["name"], grouped["spec"]["group"] = "meters.x.k8s.io", "x.k8s.io"
+    assert "api-approved.kubernetes.io" in api.fails(422, "POST", CRDS, grouped)["message"]
+    grouped["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, a test"}
+    api.ok("POST", CRDS, grouped)
 
 
 def test_pod_update_forbidden(api):
@@ -533,6 +555,8 @@ def test_crd_validation_and_deletion(api):
         assert w.next()["type"] == "ADDED"
         api.ok("DELETE", f"{CRDS}/gizmos.test.example.com")
         assert w.next()["type"] == "MODIFIED"
+        ending = w.next()["object"]["status"]["conditions"]
+        assert [c["status"] for c in ending if c["type"] == "Terminating"] == ["True"]
         api.fails(405, "POST", path, custom("Gizmo", "late"))
         api.ok("PATCH", f"{path}/held", {"metadata": {"finalizers": None}}, MERGE)
         assert w.next()["type"] == "DELETED"

@@ -204,6 +204,53 @@ static void test_schema_refused(void **state)
     }
 }
 
+/* ---- formats ---- */
+static void test_formats(void **state)
+{
+    static const struct {
+        const char *format, *yes[5], *no[6];
+    } rows[] = {
+        {"date-time", {"2026-01-02T03:04:05Z"}, {"2026-01-02", ""}},
+        {"date", {"2026-01-02"}, {"2026-13-02", "2026-1-2", "x"}},
+        {"duration",
+         {"1h30m", "1.5s", "3 days", "0", "-1ms"},
+         {"", "1", "h", "1x", ".s"}},
+        {"byte", {"QQ=="}, {"Q"}},
+        {"ipv4", {"1.2.3.4"}, {"1.2.3", "::1", "1.2.3.256", "1.2.3.4/8"}},
+        {"ipv6", {"::1", "2001:db8::"}, {"1.2.3.4", "g::"}},
+        {"cidr", {"10.0.0.0/8", "::/0"}, {"10.0.0.0", "10.0.0.0/33", "x/8", "10.0.0.0/-1"}},
+        {"mac",
+         {"01:23:45:67:89:ab", "01-23-45-67-89-AB", "0123.4567.89ab"},
+         {"01:23:45", "01:23:45:67:89:zz", "01:23-45:67:89:ab", ""}},
+        {"hostname", {"a.b", "a-b.c.", "x"}, {"", "-a", "a..b", "a b"}},
+        {"uri", {"http://a/b?c#d", "/a", "mailto:x"}, {"a", "http://a b", ":", "/%zz", ""}},
+        {"email", {"a@b.c"}, {"a", "@b", "a@", "a b@c", "a@b@c"}},
+        {"uuid",
+         {"12345678-1234-1234-1234-123456789abc", "12345678123412341234123456789ABC"},
+         {"12345678-1234-1234-1234-123456789ab", "x", ""}},
+        {"uuid4",
+         {"12345678-1234-4234-8234-123456789abc"},
+         {"12345678-1234-3234-8234-123456789abc", "12345678-1234-4234-c234-123456789abc"}},
+        {"hexcolor", {"#fff", "a0b1c2"}, {"#ff", "ggg"}},
+        {"rgbcolor", {"rgb(1,2,255)"}, {"rgb(1,2,256)", "rgb(1,2)", "rgb(1,2,3)x"}},
+        {"bsonobjectid", {"507f1f77bcf86cd799439011"}, {"507f"}},
+    };
+
+    assert_null(string_format_find("password"));
+    assert_null(string_format_find(NULL));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct string_format *f = string_format_find(rows[i].format);
+
+        assert_non_null(f);
+        for (size_t k = 0; k < 5 && rows[i].yes[k]; k++)
+            if (!f->fits(rows[i].yes[k]))
+                fail_msg("\"%s\" is a %s", rows[i].yes[k], f->name);
+        for (size_t k = 0; k < 6 && rows[i].no[k]; k++)
+            if (f->fits(rows[i].no[k]))
+                fail_msg("\"%s\" is no %s", rows[i].no[k], f->name);
+    }
+}
+
 /* ---- JSON paths ---- */
 static void test_jsonpath(void **state)
 {
@@ -339,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_prune_and_default),
         cmocka_unit_test(test_validate),
         cmocka_unit_test(test_schema_refused),
+        cmocka_unit_test(test_formats),
         cmocka_unit_test(test_jsonpath),
         cmocka_unit_test(test_jsonpath_refused),
         cmocka_unit_test(test_canon),

@@ -13,6 +13,9 @@
 /* The kind CustomResourceDefinition, for the registry. */
 extern const struct api_kind crd_kind;
 
+/* Adds the condition to a definition unless there is one of this type. */
+void crd_set_condition(struct kmut *o, const char *type, bool status, const char *reason,
+                       const char *message);
 /* The kinds that a definition declares, one per version; -1 with errors. */
 int crd_kinds(const yyjson_val *crd, struct api_kind **ret, size_t *ret_n, size_t max,
               struct field_errors *errs);

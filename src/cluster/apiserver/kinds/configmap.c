@@ -16,6 +16,7 @@ static void configmap_validate(const struct kmut *o, const yyjson_val *old,
 {
     data_validate(o, "data", errs);
     data_validate(o, "binaryData", errs);
+    data_check_size(o, errs);
     data_keep_immutable(o, old, errs);
 }
 

@@ -5,6 +5,8 @@
 #include "cluster/apiserver/kinds/table.h"
 #include "cluster/apiserver/schema/tree.h"
 
+#define MAX_DATA (1024 * 1024)
+
 static bool is_key(const char *s)
 {
     size_t n = strlen(s);
@@ -32,6 +34,36 @@ void data_validate(const struct kmut *o, const char *field, struct field_errors 
                               "used for validation is '[-._a-zA-Z0-9]+')");
         path_pop(&path, mark);
     }
+}
+
+/* How many bytes the base64 text stands for. */
+static size_t decoded_len(yyjson_mut_val *v)
+{
+    size_t n = yyjson_mut_get_len(v), pad = 0;
+    const char *s = yyjson_mut_get_str(v);
+
+    while (pad < 2 && pad < n && s[n - 1 - pad] == '=')
+        pad++;
+    return n / 4 * 3 > pad ? n / 4 * 3 - pad : 0;
+}
+
+void data_check_size(const struct kmut *o, struct field_errors *errs)
+{
+    static const char *const fields[] = {"data", "binaryData"};
+    size_t total = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(yyjson_mut_obj_get(o->root, fields[i]));
+        bool coded = i || streq(jm_get_str(o->root, "kind"), "Secret");
+
+        for (yyjson_mut_val *k; (k = yyjson_mut_obj_iter_next(&it));) {
+            yyjson_mut_val *v = yyjson_mut_obj_iter_get_val(k);
+
+            total += coded ? decoded_len(v) : yyjson_mut_get_len(v);
+        }
+    }
+    if (total > MAX_DATA)
+        field_error_add(errs, FE_TOO_LONG, "data", NULL, "may not be more than %d bytes", MAX_DATA);
 }
 
 void data_keep_immutable(const struct kmut *o, const yyjson_val *old, struct field_errors *errs)

@@ -30,6 +30,8 @@ struct builtin {
      * on create. */
     void (*defaults)(struct kmut *o, const yyjson_val *old);
     void (*validate)(const struct kmut *o, const yyjson_val *old, struct field_errors *errs);
+    /* Tells the client of what is accepted without effect. */
+    void (*warn)(const struct kmut *o, void (*warn)(void *to, const char *text), void *to);
     const struct api_column *columns; /* ended by name == NULL */
     const char *name_rule;            /* "label", "dns1035", NULL = subdomain */
     const char *const *fields;        /* field selectors beyond metadata.name and .namespace */

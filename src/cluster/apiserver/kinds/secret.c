@@ -35,6 +35,7 @@ static void secret_defaults(struct kmut *o, const yyjson_val *old)
 static void secret_validate(const struct kmut *o, const yyjson_val *old, struct field_errors *errs)
 {
     data_validate(o, "data", errs);
+    data_check_size(o, errs);
     data_keep_immutable(o, old, errs);
     if (old && !streq(jm_get_str(o->root, "type"), jget_str(old, "type")))
         field_invalid_str(errs, "type", jm_get_str(o->root, "type"), "field is immutable");

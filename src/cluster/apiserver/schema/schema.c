@@ -112,10 +112,8 @@ static void read_format(struct schema *s, const yyjson_val *v)
         s->format = FORMAT_INT32;
     else if (streq(f, "int64"))
         s->format = FORMAT_INT64;
-    else if (streq(f, "date-time"))
-        s->format = FORMAT_DATE_TIME;
-    else if (streq(f, "byte"))
-        s->format = FORMAT_BYTE;
+    else
+        s->string_format = string_format_find(f);
 }
 
 static void read_extensions(struct compile *c, struct schema *s, const yyjson_val *v)

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "cluster/apiserver/pattern/pattern.h"
 #include "cluster/apiserver/schema/fields.h"
+#include "cluster/apiserver/schema/formats.h"
 
 #define SCHEMA_PATTERN_ROOM  (1 << 20) /* instructions of all patterns of a schema together */
 #define SCHEMA_PATTERN_STEPS 50000000  /* what matching them may cost per object */
@@ -23,13 +24,14 @@ enum schema_type {
     SCHEMA_BOOLEAN,
 };
 enum schema_list { LIST_ATOMIC, LIST_SET, LIST_MAP };
-enum schema_format { FORMAT_NONE, FORMAT_INT32, FORMAT_INT64, FORMAT_DATE_TIME, FORMAT_BYTE };
+enum schema_format { FORMAT_NONE, FORMAT_INT32, FORMAT_INT64 };
 
 typedef VEC(struct schema *) schema_vec;
 struct schema {
     enum schema_type type;
     enum schema_list list;
-    enum schema_format format;
+    enum schema_format format;                 /* of numbers */
+    const struct string_format *string_format; /* NULL = none that is checked */
     bool nullable, preserve, int_or_string, embedded, forbids_additional;
     bool has_min, has_max, exclusive_min, exclusive_max;
     double min, max, multiple_of;

@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/base64.h"
-#include "base/clock.h"
 #include "base/limits.h"
 #include "cluster/apiserver/schema/schema.h"
 #include "cluster/apiserver/schema/tree.h"
@@ -141,7 +139,7 @@ static void check_pattern(struct check *c, const struct schema *s, yyjson_mut_va
 static void check_string(struct check *c, const struct schema *s, yyjson_mut_val *v)
 {
     const char *z = yyjson_mut_get_str(v);
-    int64_t len = utf8_len(z, yyjson_mut_get_len(v)), t;
+    int64_t len = utf8_len(z, yyjson_mut_get_len(v));
     char lim[64];
 
     if (s->min_len >= 0 && len < s->min_len) {
@@ -153,11 +151,10 @@ static void check_string(struct check *c, const struct schema *s, yyjson_mut_val
                         "may not be more than %lld bytes", (long long)s->max_len);
     if (s->pattern)
         check_pattern(c, s, v);
-    if ((s->format == FORMAT_DATE_TIME && clock_rfc3339_parse(z, &t) < 0) ||
-        (s->format == FORMAT_BYTE && !base64_valid(z))) {
+    if (s->string_format && !s->string_format->fits(z)) {
         _cleanup_buf_ struct buf q = BUF_INIT(8192);
 
-        buf_addf(&q, "%s: ", s->format == FORMAT_BYTE ? "byte" : "date-time");
+        buf_addf(&q, "%s: ", s->string_format->name);
         go_quote(&q, z);
         invalid(c, v, "must be of type ", buf_z(&q));
     }

@@ -300,6 +300,17 @@ static bool had_finalizer(const struct kobj *old, const char *name)
     return false;
 }
 
+/* On built-in kinds a name without a domain must be one that Kubernetes knows. */
+static bool is_finalizer(const struct api_kind *k, const char *name)
+{
+    static const char *const standard[] = {"kubernetes", "orphan", "foregroundDeletion"};
+
+    for (size_t i = 0; i < ARRAY_LEN(standard); i++)
+        if (streq(name, standard[i]))
+            return true;
+    return strchr(name, '/') || streq(k->res.group, KR_CRD.group);
+}
+
 static void validate_finalizers(const struct write *w, yyjson_mut_val *list,
                                 struct field_errors *errs)
 {
@@ -310,6 +321,9 @@ static void validate_finalizers(const struct write *w, yyjson_mut_val *list,
         const char *name = yyjson_mut_get_str(f);
         const char *why = name ? why_not_qualified_name(name) : "must be a string";
 
+        if (!why && w->kind->builtin && !is_finalizer(w->kind, name) &&
+            !had_finalizer(w->old, name))
+            why = "name is neither a standard finalizer name nor is it fully qualified";
         if (why)
             field_invalid_str(errs, "metadata.finalizers", name, "%s", why);
         else if (w->old && kobj_deleting(w->old) && !had_finalizer(w->old, name))

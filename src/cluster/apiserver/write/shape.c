@@ -80,6 +80,8 @@ static void validate_fields(const struct write *w, struct field_errors *errs)
     ktype_check(b->type, w->obj->root, &path, errs);
     if (b->validate)
         b->validate(w->obj, kobj_root(w->old), errs);
+    if (b->warn && w->warn && !w->sub[0])
+        b->warn(w->obj, w->warn, w->warn_to);
 }
 
 int validate_object(struct write *w, struct api_status *st)
