@@ -140,12 +140,31 @@ static void on_object(void *ctx, enum store_event ev, const struct store_obj *o,
         check_empty(ctx);
 }
 
+/* Says in the definition that its objects are being deleted. */
+static void mark_ending(struct write *w)
+{
+    _cleanup_status_ struct api_status st = {0};
+
+    write_begin(w);
+    if (write_load(w, &st) < 0) {
+        write_fail(w, &st);
+        return;
+    }
+    w->obj = kmut_from(w->old);
+    crd_set_condition(w->obj, "Terminating", true, "InstanceDeletionInProgress",
+                      "CustomResource deletion is in progress");
+    write_store(w);
+}
+
 static void cleanup_begin(void *arg)
 {
     struct cleanup *c = arg;
 
     if (arrived_late(c))
         return;
+    if (store_count(c->core->store, c->prefix))
+        mark_ending(own_write(c->core, kinds_storage(c->core->kinds, KR_CRD.group, KR_CRD.plural),
+                              "", c->name));
     c->watch =
         store_watch_start(c->core->store, c->prefix, store_rev(c->core->store), on_object, c, NULL);
     store_each(c->core->store, c->prefix, delete_one, c);

@@ -220,19 +220,28 @@ bool utf8_valid(const void *bytes, size_t n)
     return true;
 }
 
+/* Walks go down at every key of an object: no formatting here. */
 size_t path_key(struct field_path *p, const char *key)
 {
     size_t mark = p->b.n;
 
-    buf_addf(&p->b, "%s%s", mark ? "." : "", key);
+    if (mark)
+        buf_addc(&p->b, '.');
+    buf_addz(&p->b, key);
     return mark;
 }
 
 size_t path_index(struct field_path *p, size_t i)
 {
-    size_t mark = p->b.n;
+    size_t mark = p->b.n, at = 24;
+    char num[24];
 
-    buf_addf(&p->b, "[%zu]", i);
+    num[--at] = ']';
+    do
+        num[--at] = (char)('0' + i % 10);
+    while (i /= 10);
+    num[--at] = '[';
+    buf_add(&p->b, num + at, sizeof(num) - at);
     return mark;
 }
 
@@ -240,7 +249,9 @@ size_t path_map_key(struct field_path *p, const char *key)
 {
     size_t mark = p->b.n;
 
-    buf_addf(&p->b, "[%s]", key);
+    buf_addc(&p->b, '[');
+    buf_addz(&p->b, key);
+    buf_addc(&p->b, ']');
     return mark;
 }
 

@@ -21,8 +21,8 @@ static void write_base(struct buf *out, const struct kfield *f)
         [K_MICRO_TIME] = "{\"type\":\"string\",\"format\":\"date-time\"}",
         [K_QUANTITY] = "{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]}",
         [K_INT_OR_STR] =
-            "{\"format\":\"int-or-string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":"
-            "\"string\"}]}"};
+            ("{\"format\":\"int-or-string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":"
+             "\"string\"}]}")};
 
     if (f->base == K_OBJ)
         schema_ref(out, f->of);
