@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "kube/names.h"
+#include "kube/podspec.h"
 
 #define CPU_PERIOD_US 100000
 
@@ -333,36 +334,20 @@ static void set_linux(const struct oci_input *in, yyjson_mut_doc *d, yyjson_mut_
         jm_add_str(d, fixed, READONLY_PATHS[i]);
 }
 
-static int refuse_container(const yyjson_val *container, struct err *e)
+static void note_first(void *ctx, const char *path, const char *why)
 {
-    static const char *const probes[] = {"startupProbe", "readinessProbe", "livenessProbe"};
-    for (size_t i = 0; i < ARRAY_LEN(probes); i++)
-        if (jget(container, probes[i], "grpc"))
-            return err_set(e, -EINVAL,
-                           "%s.grpc is not supported by this node: use httpGet, "
-                           "tcpSocket or exec",
-                           probes[i]);
-    if (jget(container, "lifecycle"))
-        return err_set(e, -EINVAL, "lifecycle hooks are not supported by this node: remove them");
-    if (jget(container, "restartPolicy"))
-        return err_set(e, -EINVAL,
-                       "init containers that keep running (restartPolicy) are not "
-                       "supported by this node: make them containers");
-    if (jget_bool(container, false, "securityContext", "privileged"))
-        return err_set(e, -EINVAL,
-                       "privileged containers are not supported by this node: set "
-                       "securityContext.privileged to false");
-    return 0;
+    struct err *e = ctx;
+    if (!e->code)
+        err_set(e, -EINVAL, "spec.%s is not supported by this node: %s", path, why);
 }
 
-/* Wishes that would be dropped silently otherwise. */
+/* Wishes that would be dropped silently otherwise: the API server refuses them by the same rows, but
+ * a pod may have been stored before a row was there. */
 static int refuse(const struct oci_input *in, struct err *e)
 {
-    static const char *const host[] = {"hostNetwork", "hostPID", "hostIPC"};
-    for (size_t i = 0; i < ARRAY_LEN(host); i++)
-        if (jget_bool(in->pod, false, "spec", host[i]))
-            return err_set(e, -EINVAL, "spec.%s is not supported by this node: remove it", host[i]);
-    return refuse_container(in->container, e);
+    struct err first = {0};
+    kube_podspec_check(jget(in->pod, "spec"), note_first, &first);
+    return first.code ? err_set(e, first.code, "%s", first.msg) : 0;
 }
 
 char *oci_spec_build(const struct oci_input *in, struct err *e)
