@@ -260,6 +260,12 @@ static void test_words_of_type_errors(void **state)
         {"Deployment", "{\"spec\":{\"replicas\":3000000000}}",
          "json: cannot unmarshal number 3000000000 into Go struct field "
          "DeploymentSpec.spec.replicas of type int32"},
+        {"Pod", "{\"spec\":{\"activeDeadlineSeconds\":18446744073709551615}}",
+         "json: cannot unmarshal number 18446744073709551615 into Go struct field "
+         "PodSpec.spec.activeDeadlineSeconds of type int64"},
+        {"Pod", "{\"spec\":{\"priority\":1.5}}",
+         "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.priority of type "
+         "int32"},
         {"Service", "{\"spec\":{\"selector\":[]}}",
          "json: cannot unmarshal array into Go struct field ServiceSpec.spec.selector of type "
          "map[string]string"},

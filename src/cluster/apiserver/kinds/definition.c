@@ -9,7 +9,6 @@
 
 #define PACKAGE "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
 
-static const char *const words_cluster_namespaced[] = {"Cluster", "Namespaced", NULL};
 TYPE(custom_resource_definition_names, "CustomResourceDefinitionNames", STR(1, "plural"),
      STR(2, "singular"), STRS(3, "shortNames"), STR(4, "kind"), STR(5, "listKind"),
      STRS(6, "categories"));
@@ -41,7 +40,7 @@ TYPE(custom_resource_conversion, "CustomResourceConversion", STR(1, "strategy"),
      OBJ_P(2, "webhook", webhook_conversion));
 TYPE(custom_resource_definition_spec, "CustomResourceDefinitionSpec", STR(1, "group"),
      OBJ(3, "names", custom_resource_definition_names),
-     STR(4, "scope", .words = words_cluster_namespaced),
+     STR(4, "scope", .words = WORDS("Cluster", "Namespaced")),
      OBJS(7, "versions", custom_resource_definition_version),
      OBJ_P(9, "conversion", custom_resource_conversion), BOOL(10, "preserveUnknownFields"));
 TYPE(custom_resource_definition_condition, "CustomResourceDefinitionCondition", STR(1, "type"),

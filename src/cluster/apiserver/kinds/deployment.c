@@ -9,11 +9,10 @@
 
 #define PACKAGE "io.k8s.api.apps.v1"
 
-static const char *const words_recreate_rolling_update[] = {"Recreate", "RollingUpdate", NULL};
 TYPE(rolling_update_deployment, "RollingUpdateDeployment", INT_OR_STR_P(1, "maxUnavailable"),
      INT_OR_STR_P(2, "maxSurge"));
 TYPE(deployment_strategy, "DeploymentStrategy",
-     STR(1, "type", .words = words_recreate_rolling_update),
+     STR(1, "type", .words = WORDS("Recreate", "RollingUpdate")),
      OBJ_P(2, "rollingUpdate", rolling_update_deployment));
 TYPE(deployment_spec, "DeploymentSpec", INT32_P(1, "replicas", .def = "1"),
      OBJ_P(2, "selector", kt_label_selector), OBJ(3, "template", kt_pod_template_spec),

@@ -8,11 +8,11 @@
 
 #define PACKAGE "io.k8s.api.core.v1"
 
-static const char *const words_sctp_tcp_udp[] = {"SCTP", "TCP", "UDP", NULL};
 TYPE(endpoint_address, "EndpointAddress", STR(1, "ip", .required = true), STR(3, "hostname"),
      STR_P(4, "nodeName"), OBJ_P(2, "targetRef", kt_object_reference));
 TYPE(endpoint_port, "EndpointPort", STR(1, "name"), INT32(2, "port", .required = true),
-     STR(3, "protocol", .words = words_sctp_tcp_udp, .def = "TCP"), STR_P(4, "appProtocol"));
+     STR(3, "protocol", .words = WORDS("SCTP", "TCP", "UDP"), .def = "TCP"),
+     STR_P(4, "appProtocol"));
 TYPE(endpoint_subset, "EndpointSubset", OBJS(1, "addresses", endpoint_address),
      OBJS(2, "notReadyAddresses", endpoint_address), OBJS(3, "ports", endpoint_port));
 SHARED_TYPE(kt_endpoints, "Endpoints", OBJ(1, "metadata", kt_object_meta),

@@ -8,8 +8,6 @@
 
 #define PACKAGE "io.k8s.api.discovery.v1"
 
-static const char *const words_sctp_tcp_udp[] = {"SCTP", "TCP", "UDP", NULL};
-static const char *const words_fqdn_i_pv4_i_pv6[] = {"FQDN", "IPv4", "IPv6", NULL};
 TYPE(endpoint_conditions, "EndpointConditions", BOOL_P(1, "ready"), BOOL_P(2, "serving"),
      BOOL_P(3, "terminating"));
 TYPE(for_zone, "ForZone", STR(1, "name"));
@@ -20,10 +18,10 @@ TYPE(endpoint, "Endpoint", STRS(1, "addresses"), OBJ(2, "conditions", endpoint_c
      STR_MAP(5, "deprecatedTopology"), STR_P(6, "nodeName"), STR_P(7, "zone"),
      OBJ_P(8, "hints", endpoint_hints));
 TYPE(endpoint_port, "EndpointPort", STR_P(1, "name", .def = ""),
-     STR_P(2, "protocol", .words = words_sctp_tcp_udp, .def = "TCP"), INT32_P(3, "port"),
+     STR_P(2, "protocol", .words = WORDS("SCTP", "TCP", "UDP"), .def = "TCP"), INT32_P(3, "port"),
      STR_P(4, "appProtocol"));
 SHARED_TYPE(kt_endpoint_slice, "EndpointSlice", OBJ(1, "metadata", kt_object_meta),
-            STR(4, "addressType", .words = words_fqdn_i_pv4_i_pv6, .required = true),
+            STR(4, "addressType", .words = WORDS("FQDN", "IPv4", "IPv6"), .required = true),
             OBJS(2, "endpoints", endpoint), OBJS(3, "ports", endpoint_port));
 
 static void slice_validate(const struct kmut *o, const yyjson_val *old, struct field_errors *errs)

@@ -7,10 +7,9 @@
 
 #define PACKAGE "io.k8s.api.core.v1"
 
-static const char *const words_no_execute_no_schedule_prefer_no_schedule[] = {
-    "NoExecute", "NoSchedule", "PreferNoSchedule", NULL};
 TYPE(taint, "Taint", STR(1, "key", .required = true), STR(2, "value"),
-     STR(3, "effect", .words = words_no_execute_no_schedule_prefer_no_schedule, .required = true),
+     STR(3, "effect", .words = WORDS("NoExecute", "NoSchedule", "PreferNoSchedule"),
+         .required = true),
      TIME_P(4, "timeAdded"));
 TYPE(config_map_node_config_source, "ConfigMapNodeConfigSource", STR(1, "namespace"),
      STR(2, "name"), STR(3, "uid"), STR(4, "resourceVersion"), STR(5, "kubeletConfigKey"));

@@ -1,4 +1,4 @@
-/* Services: derived fields, checks and columns. Their addresses come from ip_pool.c. */
+/* Services: derived fields, checks and columns. Their addresses come from write/cluster_ips.c. */
 #include "cluster/apiserver/kinds/builtin.h"
 
 #include "cluster/apiserver/kinds/kind_types.h"
@@ -8,32 +8,27 @@
 
 #define PACKAGE "io.k8s.api.core.v1"
 
-static const char *const words_sctp_tcp_udp[] = {"SCTP", "TCP", "UDP", NULL};
-static const char *const words_cluster_ip_external_name_load_balancer[] = {
-    "ClusterIP", "ExternalName", "LoadBalancer", "NodePort", NULL};
-static const char *const words_client_ip_none[] = {"ClientIP", "None", NULL};
-static const char *const words_cluster_local[] = {"Cluster", "Local", NULL};
-static const char *const words_i_pv4_i_pv6[] = {"IPv4", "IPv6", NULL};
-static const char *const words_prefer_dual_stack_require_dual_stack_single_stack[] = {
-    "PreferDualStack", "RequireDualStack", "SingleStack", NULL};
 TYPE(service_port, "ServicePort", STR(1, "name"),
-     STR(2, "protocol", .words = words_sctp_tcp_udp, .def = "TCP"), STR_P(6, "appProtocol"),
-     INT32(3, "port", .required = true), INT_OR_STR(4, "targetPort"), INT32(5, "nodePort"));
+     STR(2, "protocol", .words = WORDS("SCTP", "TCP", "UDP"), .def = "TCP"),
+     STR_P(6, "appProtocol"), INT32(3, "port", .required = true), INT_OR_STR(4, "targetPort"),
+     INT32(5, "nodePort"));
 TYPE(client_ip_config, "ClientIPConfig", INT32_P(1, "timeoutSeconds"));
 TYPE(session_affinity_config, "SessionAffinityConfig", OBJ_P(1, "clientIP", client_ip_config));
 TYPE(service_spec, "ServiceSpec", OBJS(1, "ports", service_port, .key = "port"),
      STR_MAP(2, "selector"), STR(3, "clusterIP"), STRS(18, "clusterIPs"),
-     STR(4, "type", .words = words_cluster_ip_external_name_load_balancer, .def = "ClusterIP"),
+     STR(4, "type", .words = WORDS("ClusterIP", "ExternalName", "LoadBalancer", "NodePort"),
+         .def = "ClusterIP"),
      STRS(5, "externalIPs"),
-     STR(7, "sessionAffinity", .words = words_client_ip_none, .def = "None"),
+     STR(7, "sessionAffinity", .words = WORDS("ClientIP", "None"), .def = "None"),
      STR(8, "loadBalancerIP"), STRS(9, "loadBalancerSourceRanges"), STR(10, "externalName"),
-     STR(11, "externalTrafficPolicy", .words = words_cluster_local),
+     STR(11, "externalTrafficPolicy", .words = WORDS("Cluster", "Local")),
      INT32(12, "healthCheckNodePort"), BOOL(13, "publishNotReadyAddresses"),
      OBJ_P(14, "sessionAffinityConfig", session_affinity_config),
-     STRS(19, "ipFamilies", .words = words_i_pv4_i_pv6),
-     STR_P(17, "ipFamilyPolicy", .words = words_prefer_dual_stack_require_dual_stack_single_stack),
+     STRS(19, "ipFamilies", .words = WORDS("IPv4", "IPv6")),
+     STR_P(17, "ipFamilyPolicy",
+           .words = WORDS("PreferDualStack", "RequireDualStack", "SingleStack")),
      BOOL_P(20, "allocateLoadBalancerNodePorts"), STR_P(21, "loadBalancerClass"),
-     STR_P(22, "internalTrafficPolicy", .words = words_cluster_local),
+     STR_P(22, "internalTrafficPolicy", .words = WORDS("Cluster", "Local")),
      STR_P(23, "trafficDistribution"));
 TYPE(port_status, "PortStatus", INT32(1, "port"), STR(2, "protocol"), STR_P(3, "error"));
 TYPE(load_balancer_ingress, "LoadBalancerIngress", STR(1, "ip"), STR(2, "hostname"),

@@ -3,12 +3,9 @@
 
 #define PACKAGE "io.k8s.api.core.v1"
 
-static const char *const words_does_not_exist_exists_gt[] = {"DoesNotExist", "Exists", "Gt", "In",
-                                                             "Lt",           "NotIn",  NULL};
-static const char *const words_do_not_schedule_schedule_anyway[] = {"DoNotSchedule",
-                                                                    "ScheduleAnyway", NULL};
 TYPE(node_selector_requirement, "NodeSelectorRequirement", STR(1, "key"),
-     STR(2, "operator", .words = words_does_not_exist_exists_gt), STRS(3, "values"));
+     STR(2, "operator", .words = WORDS("DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn")),
+     STRS(3, "values"));
 TYPE(node_selector_term, "NodeSelectorTerm", OBJS(1, "matchExpressions", node_selector_requirement),
      OBJS(2, "matchFields", node_selector_requirement));
 TYPE(node_selector, "NodeSelector", OBJS(1, "nodeSelectorTerms", node_selector_term));
@@ -32,7 +29,7 @@ SHARED_TYPE(kt_affinity, "Affinity", OBJ_P(1, "nodeAffinity", node_affinity),
             OBJ_P(2, "podAffinity", pod_affinity), OBJ_P(3, "podAntiAffinity", pod_anti_affinity));
 SHARED_TYPE(kt_topology_spread_constraint, "TopologySpreadConstraint", INT32(1, "maxSkew"),
             STR(2, "topologyKey"),
-            STR(3, "whenUnsatisfiable", .words = words_do_not_schedule_schedule_anyway),
+            STR(3, "whenUnsatisfiable", .words = WORDS("DoNotSchedule", "ScheduleAnyway")),
             OBJ_P(4, "labelSelector", kt_label_selector), INT32_P(5, "minDomains"),
             STR_P(6, "nodeAffinityPolicy"), STR_P(7, "nodeTaintsPolicy"),
             STRS(8, "matchLabelKeys"));

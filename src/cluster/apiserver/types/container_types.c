@@ -3,20 +3,6 @@
 
 #define PACKAGE "io.k8s.api.core.v1"
 
-static const char *const words_localhost_runtime_default_unconfined[] = {
-    "Localhost", "RuntimeDefault", "Unconfined", NULL};
-static const char *const words_sctp_tcp_udp[] = {"SCTP", "TCP", "UDP", NULL};
-static const char *const words_not_required_restart_container[] = {"NotRequired",
-                                                                   "RestartContainer", NULL};
-static const char *const words_bidirectional_host_to_container_none[] = {
-    "Bidirectional", "HostToContainer", "None", NULL};
-static const char *const words_http_https[] = {"HTTP", "HTTPS", NULL};
-static const char *const words_default_unmasked[] = {"Default", "Unmasked", NULL};
-static const char *const words_always_never_on_failure[] = {"Always", "Never", "OnFailure", NULL};
-static const char *const words_fallback_to_logs_on_error_file[] = {"FallbackToLogsOnError", "File",
-                                                                   NULL};
-static const char *const words_always_if_not_present_never[] = {"Always", "IfNotPresent", "Never",
-                                                                NULL};
 TYPE(resource_claim, "ResourceClaim", STR(1, "name"), STR(2, "request"));
 SHARED_TYPE(kt_resource_requirements, "ResourceRequirements", QUANTITY_MAP(1, "limits"),
             QUANTITY_MAP(2, "requests"), OBJS(3, "claims", resource_claim));
@@ -26,14 +12,16 @@ SHARED_TYPE(kt_windows_security_context_options, "WindowsSecurityContextOptions"
             STR_P(1, "gmsaCredentialSpecName"), STR_P(2, "gmsaCredentialSpec"),
             STR_P(3, "runAsUserName"), BOOL_P(4, "hostProcess"));
 SHARED_TYPE(kt_seccomp_profile, "SeccompProfile",
-            STR(1, "type", .words = words_localhost_runtime_default_unconfined, .required = true),
+            STR(1, "type", .words = WORDS("Localhost", "RuntimeDefault", "Unconfined"),
+                .required = true),
             STR_P(2, "localhostProfile"));
 SHARED_TYPE(kt_app_armor_profile, "AppArmorProfile",
-            STR(1, "type", .words = words_localhost_runtime_default_unconfined, .required = true),
+            STR(1, "type", .words = WORDS("Localhost", "RuntimeDefault", "Unconfined"),
+                .required = true),
             STR_P(2, "localhostProfile"));
 TYPE(container_port, "ContainerPort", STR(1, "name"), INT32(2, "hostPort"),
      INT32(3, "containerPort", .required = true),
-     STR(4, "protocol", .words = words_sctp_tcp_udp, .def = "TCP"), STR(5, "hostIP"));
+     STR(4, "protocol", .words = WORDS("SCTP", "TCP", "UDP"), .def = "TCP"), STR(5, "hostIP"));
 TYPE(config_map_env_source, "ConfigMapEnvSource", INLINE(1, kt_local_object_reference),
      BOOL_P(2, "optional"));
 TYPE(secret_env_source, "SecretEnvSource", INLINE(1, kt_local_object_reference),
@@ -53,21 +41,21 @@ TYPE(env_var_source, "EnvVarSource", OBJ_P(1, "fieldRef", kt_object_field_select
 TYPE(env_var, "EnvVar", STR(1, "name", .required = true), STR(2, "value"),
      OBJ_P(3, "valueFrom", env_var_source));
 TYPE(container_resize_policy, "ContainerResizePolicy", STR(1, "resourceName"),
-     STR(2, "restartPolicy", .words = words_not_required_restart_container));
+     STR(2, "restartPolicy", .words = WORDS("NotRequired", "RestartContainer")));
 TYPE(container_restart_rule_on_exit_codes, "ContainerRestartRuleOnExitCodes", STR(1, "operator"),
      INT32S(2, "values"));
 TYPE(container_restart_rule, "ContainerRestartRule", STR(1, "action"),
      OBJ_P(2, "exitCodes", container_restart_rule_on_exit_codes));
 TYPE(volume_mount, "VolumeMount", STR(1, "name", .required = true), BOOL(2, "readOnly"),
      STR_P(7, "recursiveReadOnly"), STR(3, "mountPath", .required = true), STR(4, "subPath"),
-     STR_P(5, "mountPropagation", .words = words_bidirectional_host_to_container_none),
+     STR_P(5, "mountPropagation", .words = WORDS("Bidirectional", "HostToContainer", "None")),
      STR(6, "subPathExpr"), STRS(8, "bindMountOptions"));
 TYPE(volume_device, "VolumeDevice", STR(1, "name"), STR(2, "devicePath"));
 TYPE(exec_action, "ExecAction", STRS(1, "command"));
 TYPE(http_header, "HTTPHeader", STR(1, "name", .required = true), STR(2, "value"));
 TYPE(http_get_action, "HTTPGetAction", STR(1, "path", .def = "/"),
      INT_OR_STR(2, "port", .required = true), STR(3, "host"),
-     STR(4, "scheme", .words = words_http_https, .def = "HTTP"),
+     STR(4, "scheme", .words = WORDS("HTTP", "HTTPS"), .def = "HTTP"),
      OBJS(5, "httpHeaders", http_header), STR_P(6, "protocol"));
 TYPE(tcp_socket_action, "TCPSocketAction", INT_OR_STR(1, "port", .required = true), STR(2, "host"));
 TYPE(grpc_action, "GRPCAction", INT32(1, "port", .required = true), STR_P(2, "service", .def = ""),
@@ -90,7 +78,8 @@ TYPE(security_context, "SecurityContext", OBJ_P(1, "capabilities", capabilities)
      BOOL_P(2, "privileged"), OBJ_P(3, "seLinuxOptions", kt_se_linux_options),
      OBJ_P(10, "windowsOptions", kt_windows_security_context_options), INT64_P(4, "runAsUser"),
      INT64_P(8, "runAsGroup"), BOOL_P(5, "runAsNonRoot"), BOOL_P(6, "readOnlyRootFilesystem"),
-     BOOL_P(7, "allowPrivilegeEscalation"), STR_P(9, "procMount", .words = words_default_unmasked),
+     BOOL_P(7, "allowPrivilegeEscalation"),
+     STR_P(9, "procMount", .words = WORDS("Default", "Unmasked")),
      OBJ_P(11, "seccompProfile", kt_seccomp_profile),
      OBJ_P(12, "appArmorProfile", kt_app_armor_profile));
 SHARED_TYPE(kt_container, "Container", STR(1, "name", .required = true),
@@ -99,15 +88,15 @@ SHARED_TYPE(kt_container, "Container", STR(1, "name", .required = true),
             OBJS(19, "envFrom", env_from_source), OBJS(7, "env", env_var, .key = "name"),
             OBJ(8, "resources", kt_resource_requirements, .def = "{}"),
             OBJS(23, "resizePolicy", container_resize_policy),
-            STR_P(24, "restartPolicy", .words = words_always_never_on_failure),
+            STR_P(24, "restartPolicy", .words = WORDS("Always", "Never", "OnFailure")),
             OBJS(25, "restartPolicyRules", container_restart_rule),
             OBJS(9, "volumeMounts", volume_mount, .key = "mountPath"),
             OBJS(21, "volumeDevices", volume_device, .key = "devicePath"),
             OBJ_P(10, "livenessProbe", probe), OBJ_P(11, "readinessProbe", probe),
             OBJ_P(22, "startupProbe", probe), OBJ_P(12, "lifecycle", lifecycle),
             STR(13, "terminationMessagePath", .def = "/dev/termination-log"),
-            STR(20, "terminationMessagePolicy", .words = words_fallback_to_logs_on_error_file,
+            STR(20, "terminationMessagePolicy", .words = WORDS("FallbackToLogsOnError", "File"),
                 .def = "File"),
-            STR(14, "imagePullPolicy", .words = words_always_if_not_present_never),
+            STR(14, "imagePullPolicy", .words = WORDS("Always", "IfNotPresent", "Never")),
             OBJ_P(15, "securityContext", security_context), BOOL(16, "stdin"),
             BOOL(17, "stdinOnce"), BOOL(18, "tty"));

@@ -65,22 +65,31 @@ static void field_names(const struct walk *w, struct buf *out)
     }
 }
 
+static void number_text(yyjson_mut_val *v, char *ret, size_t n)
+{
+    if (yyjson_mut_is_uint(v))
+        snprintf(ret, n, "%llu", (unsigned long long)yyjson_mut_get_uint(v));
+    else if (yyjson_mut_is_sint(v))
+        snprintf(ret, n, "%lld", (long long)yyjson_mut_get_sint(v));
+    else
+        snprintf(ret, n, "%.9g", yyjson_mut_get_num(v));
+}
+
 /* `shape` is what stands in front of the element's type: "[]", "map[string]" or "". */
 static int wrong(struct walk *w, const struct ktype *t, const struct kfield *f, const char *shape,
                  yyjson_mut_val *v)
 {
     _cleanup_buf_ struct buf names = BUF_INIT(4096);
-    char base[64], num[48] = "";
+    char base[64], num[48] = " ";
 
     field_names(w, &names);
-    if (yyjson_mut_is_int(v))
-        snprintf(num, sizeof(num), " %lld", (long long)yyjson_mut_get_sint(v));
-    else if (yyjson_mut_is_num(v))
-        snprintf(num, sizeof(num), " %g", yyjson_mut_get_num(v));
+    if (yyjson_mut_is_num(v) && (f->base == K_INT32 || f->base == K_INT64))
+        number_text(v, num + 1, sizeof(num) - 1);
+    else
+        num[0] = '\0';
     return err_set(w->e, -EINVAL,
                    "json: cannot unmarshal %s%s into Go struct field %s.%s of type %s%s",
-                   json_kind(v), f->base == K_INT32 || f->base == K_INT64 ? num : "", t->name,
-                   buf_z(&names), shape, go_base(f, base));
+                   json_kind(v), num, t->name, buf_z(&names), shape, go_base(f, base));
 }
 
 /* ---- scalars ---- */
@@ -98,10 +107,7 @@ static int read_quantity(struct walk *w, const struct ktype *t, const struct kfi
     char text[40];
 
     if (yyjson_mut_is_num(v)) {
-        if (yyjson_mut_is_int(v))
-            snprintf(text, sizeof(text), "%lld", (long long)yyjson_mut_get_sint(v));
-        else
-            snprintf(text, sizeof(text), "%.9g", yyjson_mut_get_num(v));
+        number_text(v, text, sizeof(text));
         yyjson_mut_val *s = yyjson_mut_strcpy(w->d, text);
 
         yyjson_mut_set_strn(v, yyjson_mut_get_str(s), yyjson_mut_get_len(s));

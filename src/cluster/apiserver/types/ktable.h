@@ -51,6 +51,8 @@
 #define SCHEMA_OR_STRS_MAP(n, nm, t) KFIELD(n, K_SCHEMA_OR_STRS, K_MAP, false, nm, .of = &(t))
 #define SKIPPED(n, name)             KFIELD(n, K_SKIPPED, K_ONE, true, name)
 
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 /* A type of this file, and one that others use, of the package PACKAGE. */
 #define TYPE(id, text, ...)                                                                        \
     static const struct kfield id##_fields[] = {__VA_ARGS__ __VA_OPT__(, ){.name = NULL}};         \

@@ -3,8 +3,6 @@
 
 #define PACKAGE "io.k8s.apimachinery.pkg.apis.meta.v1"
 
-static const char *const words_does_not_exist_exists_in[] = {"DoesNotExist", "Exists", "In",
-                                                             "NotIn", NULL};
 TYPE(owner_reference, "OwnerReference", STR(5, "apiVersion"), STR(1, "kind"), STR(3, "name"),
      STR(4, "uid"), BOOL_P(6, "controller"), BOOL_P(7, "blockOwnerDeletion"));
 SHARED_TYPE(kt_object_meta, "ObjectMeta", STR(1, "name"), STR(2, "generateName"),
@@ -14,7 +12,8 @@ SHARED_TYPE(kt_object_meta, "ObjectMeta", STR(1, "name"), STR(2, "generateName")
             STR_MAP(12, "annotations"), OBJS(13, "ownerReferences", owner_reference, .key = "uid"),
             STRS(14, "finalizers", .key = ""), SKIPPED(17, "managedFields"));
 SHARED_TYPE(kt_label_selector_requirement, "LabelSelectorRequirement", STR(1, "key"),
-            STR(2, "operator", .words = words_does_not_exist_exists_in), STRS(3, "values"));
+            STR(2, "operator", .words = WORDS("DoesNotExist", "Exists", "In", "NotIn")),
+            STRS(3, "values"));
 SHARED_TYPE(kt_label_selector, "LabelSelector", STR_MAP(1, "matchLabels"),
             OBJS(2, "matchExpressions", kt_label_selector_requirement));
 SHARED_TYPE(kt_condition, "Condition", STR(1, "type"), STR(2, "status"),

@@ -3,20 +3,9 @@
 
 #define PACKAGE "io.k8s.api.core.v1"
 
-static const char *const words_equal_exists[] = {"Equal", "Exists", NULL};
-static const char *const words_no_execute_no_schedule_prefer_no_schedule[] = {
-    "NoExecute", "NoSchedule", "PreferNoSchedule", NULL};
-static const char *const words_merge_strict[] = {"Merge", "Strict", NULL};
-static const char *const words_always_on_root_mismatch[] = {"Always", "OnRootMismatch", NULL};
-static const char *const words_linux_windows[] = {"linux", "windows", NULL};
-static const char *const words_always_never_on_failure[] = {"Always", "Never", "OnFailure", NULL};
-static const char *const words_cluster_first_cluster_first_with_host_net_default[] = {
-    "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None", NULL};
-static const char *const words_never_preempt_lower_priority[] = {"Never", "PreemptLowerPriority",
-                                                                 NULL};
 SHARED_TYPE(kt_toleration, "Toleration", STR(1, "key"),
-            STR(2, "operator", .words = words_equal_exists), STR(3, "value"),
-            STR(4, "effect", .words = words_no_execute_no_schedule_prefer_no_schedule),
+            STR(2, "operator", .words = WORDS("Equal", "Exists")), STR(3, "value"),
+            STR(4, "effect", .words = WORDS("NoExecute", "NoSchedule", "PreferNoSchedule")),
             INT64_P(5, "tolerationSeconds"));
 TYPE(ephemeral_container, "EphemeralContainer", INLINE(1, kt_container),
      STR(2, "targetContainerName"));
@@ -24,9 +13,9 @@ TYPE(sysctl, "Sysctl", STR(1, "name", .required = true), STR(2, "value"));
 TYPE(pod_security_context, "PodSecurityContext", OBJ_P(1, "seLinuxOptions", kt_se_linux_options),
      OBJ_P(8, "windowsOptions", kt_windows_security_context_options), INT64_P(2, "runAsUser"),
      INT64_P(6, "runAsGroup"), BOOL_P(3, "runAsNonRoot"), INT64S(4, "supplementalGroups"),
-     STR_P(12, "supplementalGroupsPolicy", .words = words_merge_strict), INT64_P(5, "fsGroup"),
-     OBJS(7, "sysctls", sysctl),
-     STR_P(9, "fsGroupChangePolicy", .words = words_always_on_root_mismatch),
+     STR_P(12, "supplementalGroupsPolicy", .words = WORDS("Merge", "Strict")),
+     INT64_P(5, "fsGroup"), OBJS(7, "sysctls", sysctl),
+     STR_P(9, "fsGroupChangePolicy", .words = WORDS("Always", "OnRootMismatch")),
      OBJ_P(10, "seccompProfile", kt_seccomp_profile),
      OBJ_P(11, "appArmorProfile", kt_app_armor_profile), STR_P(13, "seLinuxChangePolicy"));
 TYPE(host_alias, "HostAlias", STR(1, "ip", .required = true), STRS(2, "hostnames"));
@@ -34,7 +23,7 @@ TYPE(pod_dns_config_option, "PodDNSConfigOption", STR(1, "name"), STR_P(2, "valu
 TYPE(pod_dns_config, "PodDNSConfig", STRS(1, "nameservers"), STRS(2, "searches"),
      OBJS(3, "options", pod_dns_config_option));
 TYPE(pod_readiness_gate, "PodReadinessGate", STR(1, "conditionType", .required = true));
-TYPE(pod_os, "PodOS", STR(1, "name", .words = words_linux_windows));
+TYPE(pod_os, "PodOS", STR(1, "name", .words = WORDS("linux", "windows")));
 TYPE(pod_scheduling_gate, "PodSchedulingGate", STR(1, "name"));
 TYPE(pod_resource_claim, "PodResourceClaim", STR(1, "name"), STR_P(3, "resourceClaimName"),
      STR_P(4, "resourceClaimTemplateName"));
@@ -45,9 +34,10 @@ SHARED_TYPE(
     OBJS(20, "initContainers", kt_container, .key = "name"),
     OBJS(2, "containers", kt_container, .key = "name", .required = true),
     OBJS(34, "ephemeralContainers", ephemeral_container, .key = "name"),
-    STR(3, "restartPolicy", .words = words_always_never_on_failure, .def = "Always"),
+    STR(3, "restartPolicy", .words = WORDS("Always", "Never", "OnFailure"), .def = "Always"),
     INT64_P(4, "terminationGracePeriodSeconds", .def = "30"), INT64_P(5, "activeDeadlineSeconds"),
-    STR(6, "dnsPolicy", .words = words_cluster_first_cluster_first_with_host_net_default,
+    STR(6, "dnsPolicy",
+        .words = WORDS("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
         .def = "ClusterFirst"),
     STR_MAP(7, "nodeSelector"), STR(8, "serviceAccountName"), STR(9, "serviceAccount"),
     BOOL_P(21, "automountServiceAccountToken"), STR(10, "nodeName"), BOOL(11, "hostNetwork"),
@@ -60,7 +50,7 @@ SHARED_TYPE(
     INT32_P(25, "priority"), OBJ_P(26, "dnsConfig", pod_dns_config),
     OBJS(28, "readinessGates", pod_readiness_gate), STR_P(29, "runtimeClassName"),
     BOOL_P(30, "enableServiceLinks"),
-    STR_P(31, "preemptionPolicy", .words = words_never_preempt_lower_priority),
+    STR_P(31, "preemptionPolicy", .words = WORDS("Never", "PreemptLowerPriority")),
     QUANTITY_MAP(32, "overhead"),
     OBJS(33, "topologySpreadConstraints", kt_topology_spread_constraint, .key = "topologyKey"),
     BOOL_P(35, "setHostnameAsFQDN"), OBJ_P(36, "os", pod_os), BOOL_P(37, "hostUsers"),

@@ -3,13 +3,12 @@
 
 #define PACKAGE "io.k8s.api.core.v1"
 
-static const char *const words_block_device_char_device_directory[] = {
-    "BlockDevice", "CharDevice",   "Directory", "DirectoryOrCreate",
-    "File",        "FileOrCreate", "Socket",    NULL};
 SHARED_TYPE(kt_volume_resource_requirements, "VolumeResourceRequirements",
             QUANTITY_MAP(1, "limits"), QUANTITY_MAP(2, "requests"));
 TYPE(host_path_volume_source, "HostPathVolumeSource", STR(1, "path", .required = true),
-     STR_P(2, "type", .words = words_block_device_char_device_directory));
+     STR_P(2, "type",
+           .words = WORDS("BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File",
+                          "FileOrCreate", "Socket")));
 TYPE(empty_dir_volume_source, "EmptyDirVolumeSource", STR(1, "medium"), QUANTITY_P(2, "sizeLimit"),
      INT32_P(3, "mode"));
 TYPE(secret_volume_source, "SecretVolumeSource", STR(1, "secretName"),
