@@ -9,6 +9,7 @@
 #define KEEP_ALIVE_NS (120 * NS_PER_SEC)
 #define LINGER_MS     60000
 #define WATCH_MS      250
+#define ASK_MAX       3
 
 static void down_free(struct dp_down *d)
 {
@@ -30,6 +31,10 @@ void dp_down_set(struct dp_down *d, enum dp_down_state to)
     bool was_idle = d->state == DP_D_IDLE;
 
     assert(d->state != DP_D_CLOSED);
+    if (to == DP_D_REQUEST) {
+        d->asked = 0;
+        d->asked_ns = loop_now_ns(d->w->loop);
+    }
     assert((to == DP_D_REQUEST) <= (d->state == DP_D_IDLE || d->state == DP_D_HEAD));
     assert(!(to == DP_D_IDLE || to == DP_D_LEFT) || !d->stream);
     d->state = to;
@@ -80,6 +85,26 @@ void dp_down_reading(struct dp_down *d)
 
 /* ---- is it still there? ---- */
 
+void dp_down_ask(struct dp_down *d)
+{
+    static const char are_you_there[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+    if (!d->how.old)
+        conn_write1(d->conn, are_you_there, sizeof(are_you_there) - 1);
+    d->asked++;
+    d->asked_ns = loop_now_ns(d->w->loop);
+}
+
+/* Behind a body that is not read the client's end cannot arrive. Few interim answers only: clients
+ * count them. */
+static void ask_again(struct dp_down *d)
+{
+    int64_t pause = d->asked < ASK_MAX ? NS_PER_SEC << (2 * d->asked) : INT64_MAX;
+
+    if (loop_now_ns(d->w->loop) - d->asked_ns >= pause)
+        dp_down_ask(d);
+}
+
 static void look(struct dp_down *d)
 {
     bool reading = !d->paused && !d->full;
@@ -90,6 +115,8 @@ static void look(struct dp_down *d)
     }
     if (d->half_closed ? conn_peer_reset(d->conn) : conn_peer_left(d->conn))
         dp_down_close(d, conn_close);
+    else if (!d->half_closed && d->stream && dp_stream_waits(d->stream))
+        ask_again(d);
 }
 
 static void on_watch(void *ctx)

@@ -254,8 +254,10 @@ void dp_down_h1_go_on(struct dp_down *d)
     d->going = true;
     while (wants_bytes(d) && d->in.n > 0)
         buf_consume(&d->in, feed(d, d->in.p, d->in.n));
-    d->going = false;
-    if (d->half_closed && d->in.n == 0 && d->state != DP_D_TUNNEL && !d->request_done)
+    bool nothing_more = d->half_closed && d->in.n == 0;
+    if (nothing_more && (d->state == DP_D_IDLE || d->state == DP_D_HEAD))
+        dp_down_close(d, dp_down_linger);
+    else if (nothing_more && d->state == DP_D_REQUEST && !d->request_done)
         dp_down_close(d, conn_close); /* the rest of the request never comes */
     if (d->full && d->in.n == 0) {
         d->full = false;
@@ -263,6 +265,7 @@ void dp_down_h1_go_on(struct dp_down *d)
     }
     if (d->state != DP_D_CLOSED && d->in.n == 0 && d->in.cap > KEEP_IN)
         buf_done(&d->in);
+    d->going = false;
     dp_down_free_if_closed(d);
 }
 
@@ -271,7 +274,7 @@ void dp_down_h1_request_over(struct dp_down *d)
     if (d->feeding)
         return; /* looked at again when this read is done with */
     dp_down_set(d, DP_D_IDLE);
-    if (!d->how.keep_alive || d->w->draining || (d->half_closed && d->in.n == 0)) {
+    if (!d->how.keep_alive || d->w->draining) {
         dp_down_close(d, dp_down_linger);
         return;
     }
@@ -311,13 +314,9 @@ static void on_drain(void *ctx)
     dp_down_h1_go_on(d);
 }
 
-/*
- * The client sends nothing more. It may have left, or have said all that it wanted to say: a
- * harmless interim answer makes the system of one that left refuse it, which is looked for then.
- */
+/* The client sends nothing more: it has left, or has said all that it wanted to say. */
 static void on_eof(void *ctx)
 {
-    static const char are_you_there[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct dp_down *d = ctx;
 
     d->half_closed = true;
@@ -330,8 +329,7 @@ static void on_eof(void *ctx)
         dp_down_close(d, conn_close);
         return;
     }
-    if (!d->how.old)
-        conn_write1(d->conn, are_you_there, sizeof(are_you_there) - 1);
+    dp_down_ask(d);
     dp_down_watch(d);
 }
 

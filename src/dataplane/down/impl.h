@@ -35,6 +35,8 @@ struct dp_down {
     bool paused;            /* by the stream */
     bool full;              /* `in` is */
     bool half_closed;       /* the client sends nothing more */
+    unsigned asked;         /* how often in this request, whether it is still there */
+    int64_t asked_ns;
 };
 
 /* ---- down.c ---- */
@@ -43,6 +45,9 @@ void dp_down_close(struct dp_down *d, void (*close_conn)(struct conn *conn));
 void dp_down_free_if_closed(struct dp_down *d); /* at the end of a frame that held it */
 void dp_down_linger(struct conn *conn); /* for dp_down_close: all that was written arrives */
 void dp_down_arm(struct dp_down *d);
+/* An interim answer, which is harmless to a client that listens; the system of one that left
+ * refuses it, and that can be seen. */
+void dp_down_ask(struct dp_down *d);
 void dp_down_watch(struct dp_down *d);   /* looks whether the client is still there */
 void dp_down_reading(struct dp_down *d); /* starts or stops it as the flags say */
 

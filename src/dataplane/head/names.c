@@ -25,19 +25,29 @@ enum dp_name dp_name_of(struct str name)
 {
     switch (name.n) {
     case 2:
-        return is(name, "te") ? DP_NAME_TE : DP_NAME_PLAIN;
+        if (is(name, "te"))
+            return DP_NAME_TE;
+        break;
     case 4:
-        return is(name, "host") ? DP_NAME_HOST : DP_NAME_PLAIN;
+        if (is(name, "host"))
+            return DP_NAME_HOST;
+        break;
     case 7:
         if (is(name, "upgrade"))
             return DP_NAME_UPGRADE;
-        return is(name, "trailer") ? DP_NAME_TRAILER : DP_NAME_PLAIN;
+        if (is(name, "trailer"))
+            return DP_NAME_TRAILER;
+        break;
     case 9:
-        return is_like(name, "forwarded") ? DP_NAME_FORWARDED : DP_NAME_PLAIN;
+        if (is_like(name, "forwarded"))
+            return DP_NAME_FORWARDED;
+        break;
     case 10:
         if (is(name, "connection"))
             return DP_NAME_CONNECTION;
-        return is(name, "keep-alive") ? DP_NAME_HOP : DP_NAME_PLAIN;
+        if (is(name, "keep-alive"))
+            return DP_NAME_HOP;
+        break;
     case 14:
         if (is_like(name, "content-length"))
             return DP_NAME_FRAMING;
@@ -53,13 +63,21 @@ enum dp_name dp_name_of(struct str name)
             return DP_NAME_FRAMING;
         break;
     case 18:
-        return is(name, "proxy-authenticate") ? DP_NAME_PROXY_AUTH : DP_NAME_PLAIN;
+        if (is(name, "proxy-authenticate"))
+            return DP_NAME_PROXY_AUTH;
+        break;
     case 19:
-        return is(name, "proxy-authorization") ? DP_NAME_PROXY_AUTH : DP_NAME_PLAIN;
+        if (is(name, "proxy-authorization"))
+            return DP_NAME_PROXY_AUTH;
+        break;
     case 24:
-        return is_like(name, "knative-serving-revision") ? DP_NAME_ROUTING : DP_NAME_PLAIN;
+        if (is_like(name, "knative-serving-revision"))
+            return DP_NAME_ROUTING;
+        break;
     case 25:
-        return is_like(name, "knative-serving-namespace") ? DP_NAME_ROUTING : DP_NAME_PLAIN;
+        if (is_like(name, "knative-serving-namespace"))
+            return DP_NAME_ROUTING;
+        break;
     }
     char c = name.n ? name.p[0] : 0;
     if (name.n > 2 && (c == 'k' || c == 'K') && (name.p[1] == '-' || name.p[1] == '_'))
