@@ -4,7 +4,8 @@
  * those of other keys, and the key stays "running" in the queue until the plan is through, so that
  * no key is ever worked on twice at once.
  *
- * A refused write is kept with its plan until the key's next run, which is told of it.
+ * A refused write is remembered with its key (refusal.h): until it may be tried again, runs of the
+ * key are told of it and their plans are held to what does not depend on it.
  */
 #include <stdio.h>
 
@@ -15,15 +16,12 @@
 #include "base/vec.h"
 #include "kube/informer.h"
 #include "kube/plan_run.h"
+#include "kube/refusal.h"
 #include "kube/tracker.h"
 
-#define KEYS_PER_TURN 64
-#define RESYNC_NS     (10 * 3600 * NS_PER_SEC)
-
-struct failure {
-    struct kube_status status;
-    struct plan_entry entry; /* its strings are copies; obj is left out */
-};
+#define KEYS_PER_TURN   64
+#define TRIES_FOR_CACHE 5
+#define RESYNC_NS       (10 * 3600 * NS_PER_SEC)
 
 /* A turn that was asked for; outlives the controller if that goes first. */
 struct turn {
@@ -43,7 +41,7 @@ struct running {
     struct controller *c;
     char *key;
     struct plan_run *plan;
-    bool after_failure;
+    bool held; /* it ran in the knowledge of a refusal */
 };
 
 struct controller {
@@ -56,7 +54,7 @@ struct controller {
     struct turn *turn;
     struct list running;
     size_t n_running;
-    struct map *failures; /* key -> failure */
+    struct map *refusals; /* key -> refusal */
     struct tracker *tracker;
     VEC(struct watched *) watched;
     VEC(const struct kube_resource *) tracked;
@@ -99,7 +97,7 @@ void controller_enqueue_after(struct controller *c, const char *ns, const char *
 {
     _cleanup_free_ char *key = kube_key(ns, name);
 
-    wq_add_after(c->queue, key, clock_mono_ns(), delay_ns);
+    wq_add_after(c->queue, key, loop_now_ns(manager_loop(c->m)), delay_ns);
     ask_turn(c);
 }
 
@@ -215,40 +213,41 @@ void controller_track(struct controller *c, const struct reconcile_ctx *rc,
     manager_on_change(c->m, r, on_tracked, watched_new(c, r));
 }
 
-/* ---- failures ---- */
-static void failure_free(void *value)
-{
-    struct failure *f = value;
-
-    free(f->entry.ns);
-    free(f->entry.name);
-    free(f->entry.subresource);
-    free(f);
-}
-
-static void keep_failure(struct controller *c, const char *key, const struct kube_status *st,
-                         const struct plan_entry *en)
-{
-    struct failure *f = xnew(struct failure);
-
-    f->status = *st;
-    f->entry = (struct plan_entry){.op = en->op,
-                                   .res = en->res,
-                                   .ns = xstrdup(en->ns),
-                                   .name = xstrdup(en->name),
-                                   .subresource = en->subresource ? xstrdup(en->subresource) : NULL,
-                                   .patch_type = en->patch_type};
-    map_set(c->failures, key, f);
-}
-
-/* ---- working ---- */
-static void tell_error(struct controller *c, const char *key, const char *error, int64_t wall_ns)
+/* ---- refusals ---- */
+static const struct kobj *object_of(const struct controller *c, const char *key)
 {
     char ns[254];
     const char *name;
 
     kube_key_split(key, ns, &name);
-    const struct kobj *o = cache_get(c->cache, ns, name);
+    return cache_get(c->cache, ns, name);
+}
+
+static struct refusal *refuse(struct controller *c, const char *key, const struct kube_status *st,
+                              const struct plan_entry *en)
+{
+    struct refusal *f = refusal_new(map_take(c->refusals, key), object_of(c, key), st, en,
+                                    loop_now_ns(manager_loop(c->m)));
+
+    map_set(c->refusals, key, f);
+    return f;
+}
+
+/* Whether the refusal holds this run of its key. */
+static bool holds(struct controller *c, const struct refusal *f, const struct kobj *o)
+{
+    if (!f)
+        return false;
+    bool exists =
+        *f->entry.name && cache_get(manager_cache(c->m, f->entry.res), f->entry.ns, f->entry.name);
+    return !refusal_is_over(f, o, exists, loop_now_ns(manager_loop(c->m)));
+}
+
+/* ---- working ---- */
+static void tell_error(struct controller *c, const char *key, const char *error, int64_t wall_ns)
+{
+    const struct kobj *o = object_of(c, key);
+
     if (!o)
         return;
     struct plan *p = plan_new();
@@ -257,21 +256,53 @@ static void tell_error(struct controller *c, const char *key, const char *error,
     plan_free(p);
 }
 
+/* What a refusal made impossible it will make possible again at its time. */
+static void settle_held(struct running *r, int64_t now)
+{
+    const struct refusal *f = map_get(r->c->refusals, r->key);
+
+    if (f)
+        wq_add_after(r->c->queue, r->key, now, f->until_ns - now);
+}
+
 static void settle(struct running *r, struct plan *p)
 {
     struct controller *c = r->c;
-    int64_t now = clock_mono_ns();
+    int64_t now = loop_now_ns(manager_loop(c->m));
 
-    if (plan_error(p)) {
+    if (plan_error(p))
         log_debug(c->o.name, "%s: %s", r->key, plan_error(p));
-        tell_error(c, r->key, plan_error(p), clock_wall_ns());
+    if (r->held) {
+        settle_held(r, now);
+    } else {
+        map_del(c->refusals, r->key);
+        if (plan_error(p)) {
+            tell_error(c, r->key, plan_error(p), loop_wall_ns(manager_loop(c->m)));
+            wq_add_rate_limited(c->queue, r->key, now);
+        } else {
+            wq_forget(c->queue, r->key);
+        }
     }
-    if (plan_error(p) || r->after_failure)
-        wq_add_rate_limited(c->queue, r->key, now);
-    else
-        wq_forget(c->queue, r->key);
     if (plan_requeue(p) >= 0)
         wq_add_after(c->queue, r->key, now, plan_requeue(p));
+}
+
+static void settle_refused(struct running *r, const struct kube_status *st,
+                           const struct plan_entry *en)
+{
+    struct controller *c = r->c;
+
+    refuse(c, r->key, st, en);
+    if (r->held)
+        settle_held(r, loop_now_ns(manager_loop(c->m)));
+    else
+        wq_add(c->queue, r->key); /* to say so */
+}
+
+/* An object that exists although the cache has not got it mostly is on its way there. */
+static bool may_be_late(const struct running *r, const struct kube_status *st)
+{
+    return kube_is_exists(st) && wq_failures(r->c->queue, r->key) < TRIES_FOR_CACHE;
 }
 
 static void on_plan(void *ctx, enum plan_outcome how, const struct kube_status *st,
@@ -282,14 +313,12 @@ static void on_plan(void *ctx, enum plan_outcome how, const struct kube_status *
 
     if (st)
         log_debug(c->o.name, "%s: %s", r->key, st->err.msg);
-    if (how == PLAN_DONE) {
+    if (how == PLAN_DONE)
         settle(r, p);
-    } else if (how == PLAN_REFUSED && !r->after_failure) {
-        keep_failure(c, r->key, st, en);
-        wq_add(c->queue, r->key);
-    } else {
-        wq_add_rate_limited(c->queue, r->key, clock_mono_ns());
-    }
+    else if (how == PLAN_REFUSED && !may_be_late(r, st))
+        settle_refused(r, st, en);
+    else
+        wq_add_rate_limited(c->queue, r->key, loop_now_ns(manager_loop(c->m)));
     wq_done(c->queue, r->key);
     list_del(&r->node);
     c->n_running--;
@@ -298,35 +327,45 @@ static void on_plan(void *ctx, enum plan_outcome how, const struct kube_status *
     ask_turn(c);
 }
 
-static void work(struct controller *c, char *key)
+static void reconcile(struct controller *c, const char *key, const struct kobj *o,
+                      struct refusal *f, bool held, struct plan *p)
 {
+    struct loop *l = manager_loop(c->m);
     char ns[254];
     const char *name;
-    struct failure *f = map_take(c->failures, key);
 
     kube_key_split(key, ns, &name);
-    tracker_forget(c->tracker, key);
-    _cleanup_kobj_ const struct kobj *o = kobj_ref(cache_get(c->cache, ns, name));
+    const struct reconcile_ctx rc = {.m = c->m,
+                                     .key = key,
+                                     .ns = ns,
+                                     .name = name,
+                                     .obj = o,
+                                     .now_ns = loop_wall_ns(l),
+                                     .mono_ns = loop_now_ns(l),
+                                     .failure = held ? &f->status : NULL,
+                                     .failed = held ? &f->entry : NULL};
+    c->o.reconcile(c->o.ctx, &rc, p);
+    if (held)
+        refusal_fit(f, p, c->o.res, o, rc.now_ns);
+    else if (f && o)
+        refusal_lift(f, p, c->o.res, o, rc.now_ns);
+}
+
+static void work(struct controller *c, char *key)
+{
+    _cleanup_kobj_ const struct kobj *o = kobj_ref(object_of(c, key));
+    struct refusal *f = map_get(c->refusals, key);
+    bool held = holds(c, f, o);
     struct plan *p = plan_new();
-    if (!o || is_ours(c, o)) {
-        const struct reconcile_ctx rc = {.m = c->m,
-                                         .key = key,
-                                         .ns = ns,
-                                         .name = name,
-                                         .obj = o,
-                                         .now_ns = clock_wall_ns(),
-                                         .mono_ns = clock_mono_ns(),
-                                         .failure = f ? &f->status : NULL,
-                                         .failed = f ? &f->entry : NULL};
-        c->o.reconcile(c->o.ctx, &rc, p);
-    }
+
+    tracker_forget(c->tracker, key);
+    if (!o || is_ours(c, o))
+        reconcile(c, key, o, f, held, p);
     struct running *r = xnew(struct running);
-    *r = (struct running){.c = c, .key = key, .after_failure = f != NULL};
+    *r = (struct running){.c = c, .key = key, .held = held};
     list_push_back(&c->running, &r->node);
     c->n_running++;
-    if (f)
-        failure_free(f);
-    struct plan_run *run = plan_run_start(c->m, p, clock_wall_ns(), on_plan, r);
+    struct plan_run *run = plan_run_start(c->m, p, loop_wall_ns(manager_loop(c->m)), on_plan, r);
     if (run)
         r->plan = run; /* otherwise on_plan has ended it */
 }
@@ -338,7 +377,7 @@ static void take_turn(struct controller *c)
     if (!manager_synced(c->m))
         return;
     for (int i = 0; i < KEYS_PER_TURN && c->n_running < LIMIT_PLANS_IN_FLIGHT; i++) {
-        if (!(key = wq_get(c->queue, clock_mono_ns())))
+        if (!(key = wq_get(c->queue, loop_now_ns(manager_loop(c->m)))))
             break;
         work(c, key);
     }
@@ -358,7 +397,7 @@ static void on_turn(void *arg)
 
 static void arm(struct controller *c, int64_t due)
 {
-    int64_t wait = due - clock_mono_ns();
+    int64_t wait = due - loop_now_ns(manager_loop(c->m));
 
     timer_start(c->due, wait > 0 ? (uint64_t)((wait + NS_PER_MS - 1) / NS_PER_MS) : 0);
 }
@@ -411,7 +450,7 @@ static void destroy(void *self)
     timer_free(c->resync);
     wq_free(c->queue);
     tracker_free(c->tracker);
-    map_free(c->failures);
+    map_free(c->refusals);
     list_del(&c->member.node);
     free(c);
 }
@@ -427,7 +466,7 @@ struct controller *controller_new(struct manager *m, const struct controller_opt
     c->queue = wq_new(0, 0);
     c->turn = xnew(struct turn);
     c->turn->c = c;
-    c->failures = map_new(failure_free);
+    c->refusals = map_new(refusal_free);
     c->tracker = tracker_new();
     list_init(&c->running);
     c->due = timer_new(manager_loop(m), on_due, c);

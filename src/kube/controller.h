@@ -46,10 +46,11 @@ struct reconcile_ctx {
     struct manager *m; /* caches: manager_cache(m, …) */
     const char *key, *ns, *name;
     const struct kobj *obj; /* NULL: the object is gone */
-    int64_t now_ns;         /* wall clock */
-    int64_t mono_ns;
-    const struct kube_status *failure; /* of the entry refused in the run before, or NULL */
-    const struct plan_entry *failed;   /* that entry, or NULL */
+    int64_t now_ns;         /* wall clock, for stamps alone */
+    int64_t mono_ns;        /* for intervals */
+    /* A write of this key was refused and may not be tried again yet: why, and which; or NULL. */
+    const struct kube_status *failure;
+    const struct plan_entry *failed;
 };
 typedef void reconcile_fn(void *ctx, const struct reconcile_ctx *rc, struct plan *p);
 

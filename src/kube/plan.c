@@ -1,17 +1,8 @@
-/* The list of wanted writes. Nothing here talks to a server: the controller carries a plan out
- * (apply_plan.c). */
-#include "kube/plan.h"
+/* The list of wanted writes. Nothing here talks to a server: plan_run.c carries a plan out. */
+#include "kube/plan_impl.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-
-#include "base/vec.h"
-
-struct plan {
-    VEC(struct plan_entry) entries;
-    int64_t requeue;
-    char *error;
-};
 
 struct plan *plan_new(void)
 {
@@ -43,6 +34,12 @@ void plan_free(struct plan *p)
     vec_done(&p->entries);
     free(p->error);
     free(p);
+}
+
+void plan_drop(struct plan *p, size_t i)
+{
+    entry_done(&p->entries.p[i]);
+    vec_remove(&p->entries, i);
 }
 
 static struct plan_entry *add(struct plan *p, enum plan_op op, const struct kube_resource *r,
@@ -138,6 +135,18 @@ void plan_fail(struct plan *p, const char *fmt, ...)
     va_start(ap, fmt);
     p->error = format(fmt, ap);
     va_end(ap);
+}
+
+void plan_tag(struct plan *p, int tag)
+{
+    if (p->entries.n)
+        p->entries.p[p->entries.n - 1].tag = tag;
+}
+
+void plan_aside(struct plan *p)
+{
+    if (p->entries.n)
+        p->entries.p[p->entries.n - 1].aside = true;
 }
 
 size_t plan_len(const struct plan *p)

@@ -4,10 +4,14 @@
  * caches (so the next run sees its own writes). A table test compares the plan's entries.
  *
  * When an entry fails: conflict / no answer / 5xx: the rest is dropped and the key is tried again
- * with back-off. Any other refusal (403, 422, 409 AlreadyExists of an object that the cache does
- * not have, …): the rest is dropped and the reconciler runs again at once with `failure` set in its
- * context, so that it can say so in a condition; after that the key backs off. NotFound on delete,
- * and AlreadyExists on a create marked with plan_create_or_keep, count as success.
+ * with back-off. Any other refusal (403, 422, 409 AlreadyExists of an object that the cache has not
+ * got even after a while, …): the rest is dropped and the reconciler runs again at once with
+ * `failure` set in its context, so that it can say so in a condition. Until its back-off (0.1 s,
+ * doubled each time, to 5 minutes) is over or the object itself has changed, every further run has
+ * `failure` set, the refused write is not made, nor what follows it but the object's own status and
+ * events. What the reconciler does not say itself is said for it: one Warning event, and False in
+ * the condition "Ready" if the object has that. NotFound on delete, and AlreadyExists on a create
+ * marked with plan_create_or_keep, count as success.
  */
 #ifndef NONAGON_KUBE_PLAN_H
 #define NONAGON_KUBE_PLAN_H
@@ -31,6 +35,8 @@ struct plan_entry {
     char *body; /* PATCH: the text */
     char *uid;  /* DELETE: precondition; NULL = none */
     bool keep;  /* CREATE: AlreadyExists is success */
+    bool aside; /* its refusal is no matter of the object's readiness */
+    int tag;    /* the reconciler's own: which of its writes this is */
     /* EVENT: regarding res/ns/name/uid */
     char *type, *reason, *message; /* "Normal" or "Warning" */
 };
@@ -47,6 +53,11 @@ void plan_delete(struct plan *p, const struct kube_resource *r, const char *ns, 
 void plan_event(struct plan *p, const struct kube_resource *r, const struct kobj *about,
                 const char *type, const char *reason, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
+/* Marks the entry planned last, to be known again when it was refused. */
+void plan_tag(struct plan *p, int tag);
+/* The entry planned last is nice to have: were it refused, the object would be ready all the same.
+ */
+void plan_aside(struct plan *p);
 /* Run the key again after this long; the shortest of several wins. */
 void plan_requeue_after(struct plan *p, int64_t ns);
 /* Ends in an error after the entries were written: a Warning event InternalError on the object,

@@ -127,7 +127,7 @@ static bool advance(struct plan_run *r, int64_t wall_ns)
 
 static void next(struct plan_run *r)
 {
-    if (!advance(r, clock_wall_ns()))
+    if (!advance(r, loop_wall_ns(manager_loop(r->m))))
         finish(r, PLAN_DONE, NULL, NULL);
 }
 

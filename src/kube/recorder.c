@@ -199,7 +199,8 @@ void recorder_event(struct recorder *r, const struct plan_entry *en, int64_t wal
                                         en->res->kind, en->ns, en->name, en->reason, en->message);
     struct known *k = map_get(r->known, id);
 
-    if (!may_spend(r, en->uid && *en->uid ? en->uid : en->name, wall_ns))
+    int64_t mono = loop_now_ns(kube_client_loop(r->client));
+    if (!may_spend(r, en->uid && *en->uid ? en->uid : en->name, mono))
         return;
     if (k) {
         k->count++;

@@ -97,10 +97,13 @@ static bool not_owned(struct run *r, const struct kube_resource *res, const stru
 
 static bool refused(struct run *r, const struct kube_resource *res)
 {
-    if (!child_refused(r->rc, PLAN_CREATE, res) && !child_refused(r->rc, PLAN_UPDATE, res))
+    bool create = child_refused(r->rc, PLAN_CREATE, res);
+
+    if (!create && !child_refused(r->rc, PLAN_UPDATE, res))
         return false;
-    plan_fail(r->p, "failed to %s %s \"%s\": %s",
-              r->rc->failed->op == PLAN_CREATE ? "create" : "update", res->kind,
+    cs_false(&r->c, COND_RESOURCES_AVAILABLE, create ? "FailedCreate" : "FailedUpdate", "%s",
+             r->rc->failure->err.msg);
+    plan_fail(r->p, "failed to %s %s \"%s\": %s", create ? "create" : "update", res->kind,
               r->rc->failed->name, r->rc->failure->err.msg);
     return true;
 }
@@ -206,17 +209,21 @@ static void do_images(struct run *r)
     yyjson_val *status;
     size_t i, n;
 
-    if (refused(r, &KR_IMAGE))
+    if (child_refused(r->rc, PLAN_CREATE, &KR_IMAGE)) {
+        plan_fail(r->p, "failed to create Image \"%s\": %s", r->rc->failed->name,
+                  r->rc->failure->err.msg);
         return;
+    }
     for (size_t f = 0; f < ARRAY_LEN(fields); f++) {
         _cleanup_jdoc_ yyjson_doc *statuses = statuses_of(r, fields[f]);
         yyjson_arr_foreach(yyjson_doc_get_root(statuses), i, n, status)
         {
             const char *container = jget_str(status, "name");
             image_name(r->rc->name, container ? container : "", name);
-            if (!serving_get(r->s, &KR_IMAGE, r->rc->ns, name))
-                plan_create_or_keep(r->p, &KR_IMAGE,
-                                    image_build(r->revision, status, r->s->config));
+            if (serving_get(r->s, &KR_IMAGE, r->rc->ns, name))
+                continue;
+            plan_create_or_keep(r->p, &KR_IMAGE, image_build(r->revision, status, r->s->config));
+            plan_aside(r->p);
         }
     }
 }

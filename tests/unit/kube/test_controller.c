@@ -23,6 +23,8 @@ struct world {
     int runs, failures_seen, gone_seen;
     bool refuse_creates, wants_event;
     char last_key[300];
+    struct clock clock; /* the loop's in tests that step it */
+    int64_t mono, wall;
 };
 
 static void check(void *ctx)
@@ -358,14 +360,191 @@ static void test_tracker_and_requeue(void **state)
     run_until(w, requeued);
 }
 
+/* ---- what is refused ---- */
+static int64_t stepped_mono(void *ctx)
+{
+    return ((struct world *)ctx)->mono;
+}
+
+static int64_t stepped_wall(void *ctx)
+{
+    return ((struct world *)ctx)->wall;
+}
+
+/* A reconciler that knows nothing of refusals, as a plugin's may be: first the child, then a status
+ * of its own, each time anew. */
+static void reconcile_blindly(void *ctx, const struct reconcile_ctx *rc, struct plan *p)
+{
+    struct world *w = ctx;
+
+    w->runs++;
+    if (!rc->obj)
+        return;
+    if (!cache_get(manager_cache(rc->m, &KR_SECRET), rc->ns, rc->name)) {
+        plan_create(p, &KR_SECRET, kmut_new(&KR_SECRET, rc->ns, rc->name));
+        plan_tag(p, 7);
+    }
+    if (rc->failed)
+        assert_int_equal(rc->failed->tag, 7);
+    int64_t seen = jget_int(kobj_root(rc->obj), 0, "spec", "n");
+    if (jget_int(kobj_root(rc->obj), 0, "status", "seen") == seen)
+        return;
+    struct kmut *m = kmut_from(rc->obj);
+    jm_set_int(KM(m), seen, "status", "seen");
+    plan_update_status(p, &KR_DEPLOYMENT, m);
+}
+
+static int refuse_secrets(void *ctx, struct str method, struct str path, const char **reason)
+{
+    struct world *w = ctx;
+
+    *reason = "Invalid";
+    return w->refuse_creates && str_eq(method, STR("POST")) &&
+                   str_eq(path, STR("/api/v1/namespaces/ns/secrets"))
+               ? 422
+               : 0;
+}
+
+static size_t posts(struct world *w)
+{
+    return fake_api_requests(w->api, "POST /api/v1/namespaces/ns/secrets");
+}
+
+static const struct kobj *parent(struct world *w)
+{
+    return fake_api_get(w->api, &KR_DEPLOYMENT, "ns", "d");
+}
+
+static bool is_told(struct world *w)
+{
+    const char *m = jget_str(kobj_condition(parent(w), "Ready"), "message");
+
+    return fake_api_count(w->api, &KR_EVENT) == 1 && m && strstr(m, "the fake says Invalid") &&
+           kobj_condition_is(parent(w), "Ready", "False");
+}
+
+static void touch(struct world *w, const char *label, const char *value)
+{
+    _cleanup_(kmut_freep) struct kmut *m = kmut_from(parent(w));
+    kmut_label(m, label, value);
+    _cleanup_free_ char *text = kmut_text(m, NULL);
+    fake_api_put(w->api, &KR_DEPLOYMENT, text);
+}
+
+static bool ran_again(struct world *w)
+{
+    return w->runs > w->gone_seen;
+}
+
+/* One more run, by a change of the object that leaves its generation. */
+static void run_once(struct world *w, int i)
+{
+    char value[16];
+
+    snprintf(value, sizeof(value), "v%d", i);
+    w->gone_seen = w->runs;
+    touch(w, "touched", value);
+    run_until(w, ran_again);
+    for (int turn = 0; turn < 5; turn++) { /* and what follows from it */
+        w->gone_seen = -1;
+        run_until(w, ran_again);
+    }
+}
+
+static bool copied_secret(struct world *w)
+{
+    return fake_api_get(w->api, &KR_SECRET, "ns", "d") &&
+           kobj_condition_is(parent(w), "Ready", "Unknown");
+}
+
+static void test_refused_child_backs_off(void **state)
+{
+    struct world *w = *state;
+
+    w->mono = w->wall = 1000 * NS_PER_SEC;
+    w->clock = (struct clock){stepped_mono, stepped_wall, w};
+    loop_set_clock(w->loop, &w->clock);
+    w->refuse_creates = true;
+    fake_api_refuse(w->api, refuse_secrets, w);
+    fake_api_put(w->api, &KR_DEPLOYMENT,
+                 "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"d\","
+                 "\"namespace\":\"ns\"},\"spec\":{\"n\":1},\"status\":{\"conditions\":["
+                 "{\"type\":\"Ready\",\"status\":\"Unknown\"}]}}");
+    controller_new(w->m, &(struct controller_opts){.name = "blind",
+                                                   .res = &KR_DEPLOYMENT,
+                                                   .reconcile = reconcile_blindly,
+                                                   .ctx = w});
+    manager_start(w->m);
+    run_until(w, is_told);
+    assert_int_equal(posts(w), 1);
+    assert_int_equal(jget_int(kobj_root(parent(w)), 0, "status", "seen"), 1);
+    size_t puts = fake_api_requests(w->api, "PUT ");
+
+    for (int i = 0; i < 30; i++) /* whatever wakes the key */
+        run_once(w, i);
+    assert_int_equal(posts(w), 1);
+    assert_int_equal(fake_api_requests(w->api, "PUT "), puts);
+
+    /* Each pause is twice the one before, up to five minutes. A stepped wall clock is nothing. */
+    int64_t pause = 100 * NS_PER_MS;
+    for (int i = 0; i < 14; i++) {
+        w->wall += (i % 2 ? 600 : -600) * NS_PER_SEC;
+        w->mono += pause - 1;
+        run_once(w, 100 + i);
+        assert_int_equal(posts(w), 1 + i);
+        w->mono += 1;
+        run_once(w, 200 + i);
+        assert_int_equal(posts(w), 2 + i);
+        pause = pause * 2 < 300 * NS_PER_SEC ? pause * 2 : 300 * NS_PER_SEC;
+    }
+    assert_true(is_told(w)); /* by the one event of the first time, which nothing counted up */
+    assert_int_equal(fake_api_requests(w->api, "PATCH /api/v1/namespaces/ns/events/"), 0);
+
+    w->refuse_creates = false;
+    w->mono += pause;
+    run_once(w, 300);
+    run_until(w, copied_secret); /* and what the controller had said is taken back */
+}
+
+static bool secret_is_gone(struct world *w)
+{
+    return !cache_get(manager_cache(w->m, &KR_SECRET), "ns", "d");
+}
+
+static void test_changed_object_is_tried_at_once(void **state)
+{
+    struct world *w = *state;
+
+    test_refused_child_backs_off(state);
+    w->refuse_creates = true;
+    fake_api_delete(w->api, &KR_SECRET, "ns", "d");
+    run_until(w, secret_is_gone);
+    run_once(w, 400);
+    run_until(w, is_told);
+    size_t n = posts(w);
+    w->refuse_creates = false;
+    _cleanup_(kmut_freep) struct kmut *m = kmut_from(parent(w));
+    jm_set_int(KM(m), 2, "spec", "n");
+    jm_set_int(KM(m), 2, "metadata", "generation");
+    _cleanup_free_ char *text = kmut_text(m, NULL);
+    fake_api_put(w->api, &KR_DEPLOYMENT, text);
+    run_until(w, copied_secret);
+    assert_int_equal(posts(w), n + 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_informer_follows),         T(test_controller_applies_child),
-        T(test_controller_sees_deletion), T(test_refusal_reaches_the_reconciler),
-        T(test_events_count_up),          T(test_own_writes_and_conflicts),
+        T(test_informer_follows),
+        T(test_controller_applies_child),
+        T(test_controller_sees_deletion),
+        T(test_refusal_reaches_the_reconciler),
+        T(test_events_count_up),
+        T(test_own_writes_and_conflicts),
         T(test_tracker_and_requeue),
+        T(test_refused_child_backs_off),
+        T(test_changed_object_is_tried_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
