@@ -232,6 +232,8 @@ static void default_containers(const struct defaulting *df)
     {
         if (!yyjson_mut_is_obj(c) || yyjson_mut_obj_size(c) == 0)
             continue;
+        /* Typed clients always send it and later leave it out: the same must be the same. */
+        jm_obj(df->d, c, "resources");
         default_resources(df, c);
         default_probes(df, c, n == 1 || yyjson_mut_arr_size(jm_get(c, "ports")) > 0);
         default_mounts(df, c);
@@ -239,8 +241,10 @@ static void default_containers(const struct defaulting *df)
     }
     yyjson_mut_arr_foreach(jm_get(df->spec, "initContainers"), i, n, c)
     {
-        if (yyjson_mut_is_obj(c))
-            default_security(df, c);
+        if (!yyjson_mut_is_obj(c))
+            continue;
+        jm_obj(df->d, c, "resources");
+        default_security(df, c);
     }
 }
 

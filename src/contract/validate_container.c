@@ -26,6 +26,8 @@ static const char *const members[] = {"name",
                                       NULL};
 
 /* ---- ports ---- */
+#define PORT_NAME_MAX 15
+
 static void check_port_number(const struct pod_check *pc, const struct fpath *at, int64_t port)
 {
     static const int64_t reserved[] = {8012, 8013, 8022, 9090, 9091, 8008};
@@ -42,6 +44,24 @@ static void check_port_number(const struct pod_check *pc, const struct fpath *at
     }
 }
 
+/* A port that serves nothing: as any pod's. */
+static void check_plain_port(const struct pod_check *pc, const struct fpath *at, yyjson_val *ports,
+                             size_t which)
+{
+    const char *name = jget_str(yyjson_arr_get(ports, which), "name");
+    const char *protocol = jget_str(yyjson_arr_get(ports, which), "protocol");
+
+    if (name && *name && (strlen(name) > PORT_NAME_MAX || !is_dns1123_label(name)))
+        fe_invalid(pc->fe, at, "name", name, "must be a service name of at most 15 characters");
+    for (size_t i = 0; name && *name && i < which; i++) {
+        if (streq(jget_str(yyjson_arr_get(ports, i), "name"), name))
+            fe_add(pc->fe, FE_ERROR, at, "name", NULL, "duplicate port name \"%s\"", name);
+    }
+    if (protocol && *protocol && !streq(protocol, "TCP") && !streq(protocol, "UDP") &&
+        !streq(protocol, "SCTP"))
+        fe_invalid(pc->fe, at, "protocol", protocol, NULL);
+}
+
 static void check_ports(const struct pod_check *pc, const struct fpath *at, yyjson_val *ports,
                         enum container_role role)
 {
@@ -55,8 +75,10 @@ static void check_ports(const struct pod_check *pc, const struct fpath *at, yyjs
         const char *name = jget_str(port, "name"), *protocol = jget_str(port, "protocol");
         validate_members(pc->fe, at, port, allowed);
         check_port_number(pc, at, jget_int(port, 0, "containerPort"));
-        if (role != CONTAINER_SERVING)
+        if (role != CONTAINER_SERVING) {
+            check_plain_port(pc, at, ports, i);
             continue;
+        }
         if (protocol && protocol[0] && !streq(protocol, "TCP"))
             fe_invalid(pc->fe, at, "protocol", protocol, NULL);
         if (name && name[0] && !streq(name, "http1") && !streq(name, "h2c"))
@@ -87,6 +109,7 @@ static void check_env(const struct pod_check *pc, const struct fpath *at, yyjson
                       enum container_role role)
 {
     static const char *const allowed[] = {"name", "value", "valueFrom", NULL};
+    static const char *const both[] = {"value", "valueFrom", NULL};
     yyjson_val *var;
     size_t i, n;
 
@@ -100,6 +123,12 @@ static void check_env(const struct pod_check *pc, const struct fpath *at, yyjson
         else if (reserved_env(name, role))
             fe_add(pc->fe, FE_ERROR, here, "name", NULL,
                    "\"%s\" is a reserved environment variable", name);
+        else if (strchr(name, '='))
+            fe_invalid(pc->fe, here, "name", name,
+                       "a valid environment variable name must not contain '='");
+        const char *value = jget_str(var, "value");
+        if (value && *value && !json_is_zero(jget(var, "valueFrom")))
+            fe_both(pc->fe, here, both);
         check_value_from(pc, here, jget(var, "valueFrom"));
     }
 }
@@ -173,17 +202,20 @@ static bool name_taken(yyjson_val *containers, size_t before, const char *name)
 
     yyjson_arr_foreach(containers, i, n, c)
     {
-        if (i < before && streq(jget_str(c, "name"), name))
+        if (i < before && name && *name && streq(jget_str(c, "name"), name))
             return true;
     }
     return false;
 }
 
+/* What the pods' own validation would refuse is refused here, where somebody reads it. */
 static void check_name(const struct pod_check *pc, const struct fpath *at, const char *name,
                        yyjson_val *containers, size_t before)
 {
     if (!name || !name[0])
         return;
+    if (why_not_dns1123_label(name))
+        fe_invalid(pc->fe, at, "name", name, why_not_dns1123_label(name));
     if (streq(name, "queue-proxy"))
         fe_add(pc->fe, FE_ERROR, at, "name", NULL, "\"queue-proxy\" is a reserved container name");
     if (name_taken(containers, before, name))
@@ -225,6 +257,9 @@ static void check_init_containers(const struct pod_check *pc, const struct fpath
         const struct fpath *here =
             FPI(at, "containers", i); /* the path that clients know, though it misleads */
         check_name(pc, here, jget_str(c, "name"), containers, yyjson_arr_size(containers));
+        if (name_taken(list, i, jget_str(c, "name")))
+            fe_add(pc->fe, FE_ERROR, here, "name", NULL, "duplicate container name \"%s\"",
+                   jget_str(c, "name"));
         check_init(pc, here, c);
     }
 }

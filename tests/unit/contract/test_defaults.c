@@ -67,7 +67,7 @@ static const struct {
     const char *spec, *want;
 } spec_cases[] = {
     {"'containers':[{'image':'foo'}]", "{'containers':[{'image':'foo','name':'user-container','"
-                                       "readinessProbe':{'tcpSocket':{'port':0},"
+                                       "resources':{},'readinessProbe':{'tcpSocket':{'port':0},"
                                        "'successThreshold':1}}],'timeoutSeconds':300,'"
                                        "containerConcurrency':0,'enableServiceLinks':false}"},
     {"'timeoutSeconds':0,'containerConcurrency':5,'enableServiceLinks':true,'containers':[{'image':"
@@ -77,7 +77,7 @@ static const struct {
      "image':'foo','name':"
      "'x','readinessProbe':{'httpGet':{'path':'/"
      "'},'periodSeconds':2,'successThreshold':1,'failureThreshold':3,"
-     "'timeoutSeconds':1}}]}"},
+     "'timeoutSeconds':1},'resources':{}}]}"},
     {"'timeoutSeconds':1,'containerConcurrency':1,'enableServiceLinks':false,'containers':["
      "{'image':'a','ports':[{'containerPort':80}],'readinessProbe':{'exec':{}}},{'image':'b','name'"
      ":"
@@ -85,9 +85,10 @@ static const struct {
      "{'timeoutSeconds':1,'containerConcurrency':1,'enableServiceLinks':false,'containers':["
      "{'image':'a','ports':[{'containerPort':80}],'readinessProbe':{'exec':{},'successThreshold':1}"
      ","
-     "'name':'user-container-1'},{'image':'b','name':'user-container-0'},{'image':'c','"
+     "'name':'user-container-1','resources':{}},{'image':'b','name':'user-container-0','"
+     "resources':{}},{'image':'c','"
      "livenessProbe':{'grpc':"
-     "{'port':1,'service':''}},'name':'user-container-2'}]}"},
+     "{'port':1,'service':''}},'name':'user-container-2','resources':{}}]}"},
     {"'timeoutSeconds':1,'containerConcurrency':1,'enableServiceLinks':false,'volumes':[{'name':'e'"
      ",'emptyDir':{}},"
      "{'name':'s','secret':{}}],'containers':[{'name':'c','readinessProbe':{'exec':{},'"
@@ -97,7 +98,7 @@ static const struct {
      "e','emptyDir':{}},"
      "{'name':'s','secret':{}}],'containers':[{'name':'c','readinessProbe':{'exec':{},'"
      "successThreshold':1},"
-     "'volumeMounts':[{'name':'e'},{'name':'s','readOnly':true}]}]}"},
+     "'volumeMounts':[{'name':'e'},{'name':'s','readOnly':true}],'resources':{}}]}"},
 };
 
 static void test_revision_specs(void **state)
@@ -147,13 +148,13 @@ static void test_secure_defaults(void **state)
 
     check(&KR_REVISION, on, text, NULL, ONE("containers"),
           "[{'image':'foo','name':'c','ports':[{'containerPort':80}],'readinessProbe':{'exec':{},'"
-          "successThreshold':1},"
+          "successThreshold':1},'resources':{},"
           "'securityContext':{'allowPrivilegeEscalation':false,'seccompProfile':{'type':'"
           "RuntimeDefault'},"
           "'capabilities':{'drop':['ALL'],'add':['NET_BIND_SERVICE']},'runAsNonRoot':true}}]");
     check(&KR_REVISION, bounded, text, NULL, ONE("containers"),
           "[{'image':'foo','name':'c','ports':[{'containerPort':80}],'readinessProbe':{'exec':{},'"
-          "successThreshold':1},"
+          "successThreshold':1},'resources':{},"
           "'securityContext':{'allowPrivilegeEscalation':false,'seccompProfile':{'type':'"
           "RuntimeDefault'},"
           "'capabilities':{'drop':['ALL'],'add':['NET_BIND_SERVICE']}}}]");
@@ -170,7 +171,8 @@ static void test_secure_defaults(void **state)
 #define STORED                                                                                     \
     "{'metadata':{'name':'s'},'spec':{'template':{'metadata':{'name':'s-a'},'spec':{"              \
     "'timeoutSeconds':300,'containerConcurrency':0,'enableServiceLinks':false,'containers':[{"     \
-    "'image':'foo','name':'user-container','readinessProbe':{'tcpSocket':{'port':0},"              \
+    "'image':'foo','name':'user-container','resources':{},'readinessProbe':{'tcpSocket':{"         \
+    "'port':0},"                                                                                   \
     "'successThreshold':1}}]}}}}"
 
 static void test_services(void **state)
@@ -190,7 +192,8 @@ static void test_services(void **state)
           JPATH("spec", "template", "spec"), "{'containers':[{'image':'bar'}]}");
     check(&KR_KSERVICE, c, SVC("", "'name':'s-a'", "foo"), STORED,
           JPATH("spec", "template", "spec", "containers"),
-          "[{'image':'foo','name':'user-container','readinessProbe':{'tcpSocket':{'port':0},'"
+          "[{'image':'foo','name':'user-container','resources':{},'readinessProbe':{'tcpSocket':{'"
+          "port':0},'"
           "successThreshold':1}}]");
     check(&KR_ROUTE, c,
           "{'metadata':{'name':'r'},'spec':{'traffic':[{'revisionName':'x','percent':1},{}]}}",

@@ -136,6 +136,14 @@ static const struct spec_case spec_cases[] = {
     /* containers */
     {"'containers':[{'image':'foo','lifecycle':{'x':1},'tty':true}]",
      "must not set the field(s): " C0 ".lifecycle, " C0 ".tty"},
+    {"'containers':[{'image':'foo','name':'Upper'}]", "invalid value: Upper: " C0 ".name\n"},
+    {"'containers':[{'image':'foo','name':'under_score'}]",
+     "invalid value: under_score: " C0 ".name\n"},
+    {"'containers':[{'image':'foo','env':[{'name':'A=B','value':'x'}]}]",
+     "invalid value: A=B: " C0 ".env[0].name\n"},
+    {"'containers':[{'image':'foo','env':[{'name':'A','value':'x','valueFrom':{'secretKeyRef':{"
+     "'name':'s','key':'k'}}}]}]",
+     "expected exactly one, got both: " C0 ".env[0].value, " C0 ".env[0].valueFrom"},
     {"'containers':[{'image':'foo','name':'queue-proxy'}]",
      "\"queue-proxy\" is a reserved container name: " C0 ".name"},
     {"'containers':[{'image':'foo','name':'a','ports':[{'containerPort':1}]},{'image':'foo','name':"
