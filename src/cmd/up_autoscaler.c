@@ -5,7 +5,6 @@
  */
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "cmd/up.h"
 #include "plugin/autoscaler/kpa/kpa.h"
@@ -15,7 +14,7 @@
 static void on_stats(void *ctx, const struct dp_stat *stats, size_t n)
 {
     struct up_autoscaler *a = ctx;
-    int64_t now = clock_wall_ns();
+    int64_t now = loop_now_ns(loop_thread_loop(a->thread));
 
     for (size_t i = 0; i < n; i++) {
         double seconds = stats[i].seconds > 0 ? stats[i].seconds : 1;
@@ -100,7 +99,8 @@ static void arrived(void *arg)
 {
     struct arrival *ar = arg;
 
-    signal_arrival(ar->a->signals, ar->ns, ar->revision);
+    signal_arrival(ar->a->signals, ar->ns, ar->revision,
+                   loop_now_ns(loop_thread_loop(ar->a->thread)));
     free(ar->ns);
     free(ar->revision);
     free(ar);

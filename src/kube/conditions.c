@@ -315,3 +315,19 @@ bool cs_end(struct cond *c, struct plan *p, const struct kube_resource *r)
     plan_update_status(p, r, steal(&obj));
     return true;
 }
+
+int64_t cond_age_ns(struct cond_age *a, const yyjson_val *condition, int64_t wall_ns,
+                    int64_t mono_ns)
+{
+    const char *since = jget_str(condition, "lastTransitionTime");
+    int64_t then;
+
+    if (!since || clock_rfc3339_parse(since, &then) < 0)
+        return 0;
+    if (!a->seen || a->stamp_ns != then)
+        *a = (struct cond_age){.seen = true,
+                               .stamp_ns = then,
+                               .base_ns = wall_ns > then ? wall_ns - then : 0,
+                               .since_ns = mono_ns};
+    return a->base_ns + mono_ns - a->since_ns;
+}

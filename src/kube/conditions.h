@@ -51,4 +51,18 @@ const char *cs_reason(const struct cond *c, const char *type);
  */
 bool cs_end(struct cond *c, struct plan *p, const struct kube_resource *r);
 
+/*
+ * How long a condition has held. Its stamp is of the wall clock, which may be stepped; so the stamp
+ * is believed when it is first seen (one from the future means just now), and from then on the
+ * monotonic clock counts. Starts zeroed; one per condition of an object.
+ */
+struct cond_age {
+    bool seen;
+    int64_t stamp_ns;          /* wall */
+    int64_t base_ns, since_ns; /* its age when first seen; monotonic */
+};
+/* 0 for a condition without a stamp. */
+int64_t cond_age_ns(struct cond_age *a, const yyjson_val *condition, int64_t wall_ns,
+                    int64_t mono_ns);
+
 #endif

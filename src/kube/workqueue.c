@@ -10,6 +10,8 @@
 #include "base/list.h"
 #include "base/map.h"
 
+#define DELAY_MAX_NS (366LL * 24 * 3600 * NS_PER_SEC)
+
 struct item {
     struct list line;
     struct heap_node due;
@@ -88,6 +90,8 @@ void wq_add_after(struct workqueue *q, const char *key, int64_t now_ns, int64_t 
 {
     struct item *it = item_of(q, key);
 
+    if (delay_ns > DELAY_MAX_NS)
+        delay_ns = DELAY_MAX_NS; /* nobody waits that long; sums stay in range */
     if (delay_ns <= 0) {
         line_up(q, it);
         return;

@@ -92,7 +92,9 @@ struct serving *serving_alloc(const struct serving_opts *o)
 struct serving *serving_new(const struct serving_opts *o)
 {
     struct serving *s = serving_alloc(o);
+    struct loop *l = manager_loop(s->m);
 
+    s->wall_offset_ns = loop_wall_ns(l) - loop_now_ns(l);
     manager_on_change(s->m, &KR_CONFIGMAP, on_config, s);
     service_reconciler_register(s);
     configuration_reconciler_register(s);

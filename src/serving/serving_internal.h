@@ -21,7 +21,8 @@ struct serving {
     char **autoscaler_classes, **ingress_classes, **image_classes; /* copies, NULL-terminated */
 
     struct controller *service, *configuration, *revision, *route, *labeler,
-        *sks; /* NULL until registered */
+        *sks;               /* NULL until registered */
+    int64_t wall_offset_ns; /* of the wall clock to the monotonic one, at the start */
     struct digest_book *digests;
     struct class_check *class_check;
 
@@ -43,6 +44,16 @@ static inline const struct kobj *serving_get(const struct serving *s, const stru
                                              const char *ns, const char *name)
 {
     return cache_get(manager_cache(s->m, r), ns, name);
+}
+
+/*
+ * The time by which rollouts are paced. Their stamps are kept in an annotation, hence the scale of
+ * the wall clock; its steps while this process runs would stop a rollout or rush it, hence the pace
+ * of the monotonic one.
+ */
+static inline int64_t serving_pace_ns(const struct serving *s, const struct reconcile_ctx *rc)
+{
+    return rc->mono_ns + s->wall_offset_ns;
 }
 
 /* Whether a NULL-terminated list has the word. */

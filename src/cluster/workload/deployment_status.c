@@ -135,6 +135,8 @@ static int64_t time_left(const struct building *b, yyjson_val *condition)
 
     if (t)
         clock_rfc3339_parse(t, &since);
+    if (since > b->f->now_ns)
+        since = b->f->now_ns; /* the clock was set back */
     return since + deadline - b->f->now_ns;
 }
 

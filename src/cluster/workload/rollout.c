@@ -55,12 +55,13 @@ static bool is_finished(const struct kobj *pod)
     return streq(phase, "Succeeded") || streq(phase, "Failed");
 }
 
-static int64_t ready_since(const struct kobj *pod)
+/* A stamp from the future is of a clock that was set back since: just now, then. */
+static int64_t ready_since(const struct kobj *pod, int64_t now_ns)
 {
     const char *t = jget_str(kobj_condition(pod, "Ready"), "lastTransitionTime");
     int64_t ns = 0;
 
-    return t && clock_rfc3339_parse(t, &ns) == 0 ? ns : 0;
+    return t && clock_rfc3339_parse(t, &ns) == 0 && ns > now_ns ? now_ns : ns;
 }
 
 static struct pod look_at(struct rollout *r, const struct kobj *obj, const char *hash,
@@ -74,7 +75,7 @@ static struct pod look_at(struct rollout *r, const struct kobj *obj, const char 
     p.ready = kobj_condition_is(obj, "Ready", "True");
     if (!p.ready)
         return p;
-    int64_t due = ready_since(obj) + min_ready_ns;
+    int64_t due = ready_since(obj, now_ns) + min_ready_ns;
     p.available = min_ready_ns == 0 || due <= now_ns;
     if (!p.available && (r->becomes_available_ns < 0 || due - now_ns < r->becomes_available_ns))
         r->becomes_available_ns = due - now_ns;

@@ -160,6 +160,8 @@ char *rollout_text(const struct rollout *ro)
 }
 
 /* ---- time ---- */
+#define STEP_MAX_NS (366LL * 24 * 3600 * NS_PER_SEC)
+
 static int64_t at_least_1(int64_t v)
 {
     return v > 1 ? v : 1;
@@ -240,11 +242,19 @@ static void clear_pace(struct rollout_entry *e)
     e->step_size = 0;
 }
 
+/* A stamp that lies further ahead than one step is of a clock that was set back since. */
+static int64_t next_step(const struct rollout_entry *e, int64_t now_ns)
+{
+    return now_ns + (e->step_ns < STEP_MAX_NS ? e->step_ns : STEP_MAX_NS);
+}
+
 static void go_on(struct rollout_entry *e, int64_t now_ns)
 {
+    if (e->next_ns > next_step(e, now_ns))
+        e->next_ns = next_step(e, now_ns);
     if (e->revisions.n > 1 && e->step_size > 0 && now_ns >= e->next_ns) {
         shift(e);
-        e->next_ns = now_ns + e->step_ns;
+        e->next_ns = next_step(e, now_ns);
     }
     if (e->revisions.n < 2)
         clear_pace(e);

@@ -78,17 +78,18 @@ static int64_t rollout_duration_s(const struct run *r)
 static void advance(struct run *r, const char *text, int64_t duration_s)
 {
     struct rollout before, goal = r->rollout;
+    int64_t now = serving_pace_ns(r->s, r->rc);
 
     if (rollout_parse(&before, &r->arena, text) < 0)
         return;
     if (kobj_is_ready(r->ingress) && !streq(cs_status(&r->c, ROUTE_INGRESS), "True"))
-        rollout_observe_ready(&before, r->rc->now_ns, duration_s);
-    rollout_step(&r->rollout, &before, &goal, r->rc->now_ns);
+        rollout_observe_ready(&before, now, duration_s);
+    rollout_step(&r->rollout, &before, &goal, now);
     rollout_done(&before);
     rollout_done(&goal);
     int64_t next = rollout_next_ns(&r->rollout);
     if (next > 0)
-        plan_requeue_after(r->p, next > r->rc->now_ns ? next - r->rc->now_ns : 1);
+        plan_requeue_after(r->p, next > now ? next - now : 1);
 }
 
 static void set_rollout(struct run *r)

@@ -237,6 +237,11 @@ static bool at_one(struct world *w)
     return replicas(w) == 1;
 }
 
+static bool above_one(struct world *w)
+{
+    return replicas(w) > 1;
+}
+
 static bool at_zero(struct world *w)
 {
     return replicas(w) == 0;
@@ -259,7 +264,7 @@ static void test_from_zero(void **state)
     manager_start(w->m);
     run_until(w, settled);
     assert_int_equal(fake_api_requests(w->api, "PATCH "), 0); /* asleep: nothing is written */
-    signal_arrival(w->signals, "ns", "rev");
+    signal_arrival(w->signals, "ns", "rev", loop_now_ns(w->loop));
     run_until(w, at_one);
     assert_int_equal(
         fake_api_requests(w->api,
@@ -367,9 +372,68 @@ static void test_load_scales_up(void **state)
     run_until(w, settled);
     signal_report(
         w->signals, "ns", "rev",
-        &(struct signal_sample){.at_ns = clock_wall_ns(), .concurrency = 280, .rps = 100});
+        &(struct signal_sample){.at_ns = clock_mono_ns(), .concurrency = 280, .rps = 100});
     run_until(w, at_four);                 /* 280 / 70 */
     assert_string_equal(mode(w), "Proxy"); /* no burst capacity left */
+}
+
+/* ---- a wall clock that is stepped ---- */
+static int64_t system_mono(void *ctx)
+{
+    return clock_mono_ns();
+}
+
+static int64_t stepped_wall(void *ctx)
+{
+    return clock_wall_ns() + *(int64_t *)ctx;
+}
+
+/* First idle samples, then the step, then load or an arrival: the answer comes all the same. */
+static void scales_over_a_step(struct world *w, int64_t step_ns, bool from_zero)
+{
+    int64_t offset = 0;
+    struct clock clock = {system_mono, stepped_wall, &offset};
+
+    loop_set_clock(w->loop, &clock);
+    put_pa_status(w, from_zero ? "False" : "True", 10, "\"actualScale\":1,\"desiredScale\":1,");
+    put_deployment(w, from_zero ? 0 : 1);
+    put_sks(w, "pa-uid", from_zero ? "Proxy" : "Serve", -1);
+    if (!from_zero)
+        put_pod(w, "p1", true);
+    manager_start(w->m);
+    run_until(w, settled);
+    for (int i = 5; i > 0; i--)
+        signal_report(w->signals, "ns", "rev",
+                      &(struct signal_sample){.at_ns = loop_now_ns(w->loop) - i * NS_PER_SEC});
+    offset = step_ns;
+    if (from_zero)
+        signal_arrival(w->signals, "ns", "rev", loop_now_ns(w->loop));
+    else
+        signal_report(w->signals, "ns", "rev",
+                      &(struct signal_sample){
+                          .at_ns = loop_now_ns(w->loop), .concurrency = 2800, .rps = 100});
+    run_until(w, from_zero ? at_one : above_one);
+    loop_set_clock(w->loop, NULL);
+}
+
+static void test_step_back_under_load(void **state)
+{
+    scales_over_a_step(*state, -600 * NS_PER_SEC, false);
+}
+
+static void test_step_forward_under_load(void **state)
+{
+    scales_over_a_step(*state, 600 * NS_PER_SEC, false);
+}
+
+static void test_step_back_at_zero(void **state)
+{
+    scales_over_a_step(*state, -600 * NS_PER_SEC, true);
+}
+
+static void test_step_forward_at_zero(void **state)
+{
+    scales_over_a_step(*state, 600 * NS_PER_SEC, true);
 }
 
 static int refuse_scale(void *ctx, struct str method, struct str path, const char **reason_out)
@@ -388,7 +452,7 @@ static void test_refused_scale_is_told(void **state)
     put_sks(w, "pa-uid", "Proxy", 3600);
     manager_start(w->m);
     run_until(w, settled);
-    signal_arrival(w->signals, "ns", "rev");
+    signal_arrival(w->signals, "ns", "rev", loop_now_ns(w->loop));
     run_until(w, event_told);
     assert_int_equal(replicas(w), 0);
     assert_string_equal(reason(w), "Queued"); /* the status goes on being written */
@@ -398,9 +462,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_makes_sks),           T(test_becomes_active), T(test_from_zero),
-        T(test_goes_inactive_first), T(test_last_pod_goes),  T(test_not_owned),
-        T(test_config_is_live),      T(test_load_scales_up), T(test_refused_scale_is_told),
+        T(test_makes_sks),
+        T(test_becomes_active),
+        T(test_from_zero),
+        T(test_goes_inactive_first),
+        T(test_last_pod_goes),
+        T(test_not_owned),
+        T(test_config_is_live),
+        T(test_load_scales_up),
+        T(test_refused_scale_is_told),
+        T(test_step_back_under_load),
+        T(test_step_forward_under_load),
+        T(test_step_back_at_zero),
+        T(test_step_forward_at_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,12 +130,12 @@ static void test_hub(void **state)
 
     report(h, "a", AT(0), 1, 1); /* nobody asked for it */
     assert_false(signal_get(h, "ns", "a", AT(0), &v));
-    signal_open(h, "ns", "a", W(6), W(2));
+    signal_open(h, "ns", "a", W(6), W(2), W(1));
     assert_true(signal_get(h, "ns", "a", AT(0), &v));
     assert_false(v.any);
     for (int i = 0; i < 10; i++)
         report(h, "a", AT(i), 5 + i, 50 + i);
-    signal_open(h, "ns", "a", W(6), W(2)); /* again, the same */
+    signal_open(h, "ns", "a", W(6), W(2), W(1)); /* again, the same */
     assert_true(signal_get(h, "ns", "a", AT(9), &v));
     assert_true(v.any);
     near(v.stable_concurrency, 11.5); /* B16 */
@@ -167,13 +167,13 @@ static void test_arrival_counts_at_once(void **state)
     int calls = 0;
 
     signal_on_arrival(h, on_arrival, &calls);
-    signal_arrival(h, "ns", "a"); /* not open */
+    signal_arrival(h, "ns", "a", W(1)); /* not open */
     assert_int_equal(calls, 0);
-    signal_open(h, "ns", "a", W(60), W(6));
-    signal_arrival(h, "ns", "a");
-    signal_arrival(h, "ns", "a");
+    signal_open(h, "ns", "a", W(60), W(6), W(1));
+    int64_t now = W(100);
+    signal_arrival(h, "ns", "a", now);
+    signal_arrival(h, "ns", "a", now);
     assert_int_equal(calls, 2);
-    int64_t now = clock_wall_ns();
     assert_true(signal_get(h, "ns", "a", now, &v));
     assert_true(v.stable_concurrency > 0 && v.stable_concurrency <= 1);
     assert_int_equal(v.waiting, 1);

@@ -234,6 +234,35 @@ static void test_plan_remembers(void **state)
     plan_free(p);
 }
 
+/* How old a condition is, over steps of the wall clock: stamp T1, first seen at wall T1 + `seen`.
+ */
+static void test_condition_age_over_steps(void **state)
+{
+    static const struct {
+        int64_t seen_s, step_s, later_s, want_s;
+    } rows[] = {
+        {0, 0, 0, 0},      {0, 0, 30, 30},      {5, 0, 30, 35},
+        {0, -600, 30, 30}, {0, 600, 30, 30},    {5, -600, 1000, 1005},
+        {-600, 0, 0, 0},   {-600, 600, 30, 30}, /* a stamp from the future is of just now */
+    };
+    static const char text[] = "{\"lastTransitionTime\":\"2023-11-14T22:13:20Z\"}";
+    _cleanup_jdoc_ yyjson_doc *d = json_parse(text, sizeof(text) - 1, NULL);
+    yyjson_val *condition = yyjson_doc_get_root(d);
+    int64_t mono = 77 * NS_PER_SEC;
+
+    assert_non_null(condition);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct cond_age a = {0};
+        int64_t wall = T1 + rows[i].seen_s * NS_PER_SEC;
+        cond_age_ns(&a, condition, wall, mono);
+        int64_t have =
+            cond_age_ns(&a, condition, wall + (rows[i].step_s + rows[i].later_s) * NS_PER_SEC,
+                        mono + rows[i].later_s * NS_PER_SEC);
+        assert_int_equal(have, rows[i].want_s * NS_PER_SEC);
+    }
+    assert_int_equal(cond_age_ns(&(struct cond_age){0}, NULL, T1, mono), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_new_generation),
         cmocka_unit_test(test_mirror_and_clear),
         cmocka_unit_test(test_apply_child),
+        cmocka_unit_test(test_condition_age_over_steps),
         cmocka_unit_test(test_plan_remembers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

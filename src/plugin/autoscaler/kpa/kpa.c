@@ -21,6 +21,7 @@ struct decider {
     struct decide_spec spec;
     struct decide_state state;
     struct decide_out last;
+    struct cond_age active, proxied; /* of conditions */
 };
 
 struct kpa {
@@ -74,7 +75,7 @@ static bool evaluate(struct kpa *k, struct decider *d)
 {
     struct signal_view v = {0};
     struct actuation_pods pods;
-    int64_t now = clock_wall_ns();
+    int64_t now = loop_now_ns(manager_loop(k->m));
 
     actuation_count(k->m, d->ns, d->name, &pods);
     signal_get(k->signals, d->ns, d->name, now, &v);
@@ -149,10 +150,10 @@ static struct decider *decider_for(struct kpa *k, const struct reconcile_ctx *rc
     }
     kpa_spec(rc->obj, &k->config, &d->spec);
     if (fresh) {
-        decide_begin(&d->state, &d->spec, ready, rc->now_ns);
+        decide_begin(&d->state, &d->spec, ready, rc->mono_ns);
         d->last = decide_unknown(&d->spec);
     }
-    signal_open(k->signals, rc->ns, rc->name, d->spec.stable_ns, d->spec.panic_ns);
+    signal_open(k->signals, rc->ns, rc->name, d->spec.stable_ns, d->spec.panic_ns, rc->mono_ns);
     signal_weighted(k->signals, rc->ns, rc->name, d->spec.weighted);
     return d;
 }
@@ -197,7 +198,7 @@ static void not_owned(struct run *r)
               r->rc->name, r->rc->name);
 }
 
-static struct scale_out decide_scale(struct run *r, const struct decider *d)
+static struct scale_out decide_scale(struct run *r, struct decider *d)
 {
     const struct kobj *pa = r->rc->obj;
     struct scale_in in = {
@@ -208,10 +209,11 @@ static struct scale_out decide_scale(struct run *r, const struct decider *d)
         .window_ns = d->spec.stable_ns,
         .grace_ns = r->k->config.grace_ns,
         .proxy = streq(jget_str(kobj_root(r->sks), "spec", "mode"), "Proxy"),
-        .proxy_for_ns = kpa_condition_age(r->sks, COND_ACTIVATOR_POPULATED, "True", r->rc->now_ns),
+        .proxy_for_ns =
+            kpa_condition_age(r->sks, COND_ACTIVATOR_POPULATED, "True", &d->proxied, r->rc),
     };
 
-    in.active = kpa_active_state(pa, r->rc->now_ns, &in.active_for_ns);
+    in.active = kpa_active_state(pa, &d->active, r->rc, &in.active_for_ns);
     return kpa_scale(&in);
 }
 

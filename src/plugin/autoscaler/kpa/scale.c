@@ -25,7 +25,8 @@ static struct scale_out wait(int want, int64_t requeue_ns)
 
 static struct scale_out to_zero_activating(const struct scale_in *in)
 {
-    int64_t limit = in->bounds.progress_deadline_ns + ACTIVATION_BUFFER_NS;
+    int64_t deadline = in->bounds.progress_deadline_ns;
+    int64_t limit = (deadline < INT64_MAX / 2 ? deadline : INT64_MAX / 2) + ACTIVATION_BUFFER_NS;
 
     return in->active_for_ns > limit ? apply(0) : wait(-1, limit);
 }

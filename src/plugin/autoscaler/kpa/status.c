@@ -2,33 +2,25 @@
  */
 #include "plugin/autoscaler/kpa/status.h"
 
-#include "base/clock.h"
 #include "contract/conditions.h"
 
-static int64_t age(const yyjson_val *condition, int64_t now_ns)
-{
-    const char *since = jget_str(condition, "lastTransitionTime");
-    int64_t then;
-
-    if (!since || clock_rfc3339_parse(since, &then) < 0 || then > now_ns)
-        return 0;
-    return now_ns - then;
-}
-
 int64_t kpa_condition_age(const struct kobj *o, const char *type, const char *status,
-                          int64_t now_ns)
+                          struct cond_age *age, const struct reconcile_ctx *rc)
 {
     yyjson_val *condition = kobj_condition(o, type);
 
-    return streq(jget_str(condition, "status"), status) ? age(condition, now_ns) : -1;
+    if (!streq(jget_str(condition, "status"), status))
+        return -1;
+    return cond_age_ns(age, condition, rc->now_ns, rc->mono_ns);
 }
 
-enum kpa_active kpa_active_state(const struct kobj *pa, int64_t now_ns, int64_t *ret_for_ns)
+enum kpa_active kpa_active_state(const struct kobj *pa, struct cond_age *age,
+                                 const struct reconcile_ctx *rc, int64_t *ret_for_ns)
 {
     yyjson_val *condition = kobj_condition(pa, COND_ACTIVE);
     const char *status = jget_str(condition, "status");
 
-    *ret_for_ns = age(condition, now_ns);
+    *ret_for_ns = cond_age_ns(age, condition, rc->now_ns, rc->mono_ns);
     return streq(status, "True")    ? KPA_ACTIVE
            : streq(status, "False") ? KPA_INACTIVE
                                     : KPA_ACTIVATING;

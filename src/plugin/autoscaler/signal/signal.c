@@ -71,7 +71,7 @@ static struct revision *find(const struct signal_hub *h, const char *ns, const c
 }
 
 void signal_open(struct signal_hub *h, const char *ns, const char *revision, int64_t stable_ns,
-                 int64_t panic_ns)
+                 int64_t panic_ns, int64_t now_ns)
 {
     struct revision *r = find(h, ns, revision);
     char key[KEY_SIZE];
@@ -84,11 +84,10 @@ void signal_open(struct signal_hub *h, const char *ns, const char *revision, int
         window_init(&r->panic_rps, panic_ns);
         map_set(h->revisions, key_of(key, ns, revision), r);
     } else if (r->stable_ns != stable_ns || r->panic_ns != panic_ns) {
-        int64_t now = clock_wall_ns();
-        window_resize(&r->stable_concurrency, stable_ns, now);
-        window_resize(&r->stable_rps, stable_ns, now);
-        window_resize(&r->panic_concurrency, panic_ns, now);
-        window_resize(&r->panic_rps, panic_ns, now);
+        window_resize(&r->stable_concurrency, stable_ns, now_ns);
+        window_resize(&r->stable_rps, stable_ns, now_ns);
+        window_resize(&r->panic_concurrency, panic_ns, now_ns);
+        window_resize(&r->panic_rps, panic_ns, now_ns);
     }
     r->stable_ns = stable_ns;
     r->panic_ns = panic_ns;
@@ -139,19 +138,18 @@ void signal_report(struct signal_hub *h, const char *ns, const char *revision,
         h->on_sample(h->sample_ctx, ns, revision, s);
 }
 
-void signal_arrival(struct signal_hub *h, const char *ns, const char *revision)
+void signal_arrival(struct signal_hub *h, const char *ns, const char *revision, int64_t now_ns)
 {
     struct revision *r = find(h, ns, revision);
-    int64_t now = clock_wall_ns();
 
     if (!r)
         return;
-    r->last_arrival_ns = now;
+    r->last_arrival_ns = now_ns;
     if (r->waiting == 0)
         r->waiting = 1;
     if (r->credit == 0) { /* arrivals are repeated while a request waits: one counts */
         r->credit = 1;
-        record(r, now, 1, 1);
+        record(r, now_ns, 1, 1);
     }
     if (h->on_arrival)
         h->on_arrival(h->arrival_ctx, ns, revision);

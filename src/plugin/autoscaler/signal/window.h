@@ -1,7 +1,7 @@
 /*
  * A ring of one-second buckets and its averages (facts: autoscaling §9). Pure: times are given, in
- * ns of the wall clock. Memory for the buckets is taken with the first sample, so a window that
- * nobody fills costs a few words.
+ * ns of the monotonic clock. Memory for the buckets is taken with the first sample, so a window
+ * that nobody fills costs a few words.
  */
 #ifndef NONAGON_PLUGIN_AUTOSCALER_SIGNAL_WINDOW_H
 #define NONAGON_PLUGIN_AUTOSCALER_SIGNAL_WINDOW_H
