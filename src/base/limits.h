@@ -13,9 +13,6 @@
 #define LIMIT_YAML_ALIASES        100 /* alias expansions in one document */
 #define LIMIT_YAML_NODES          200000
 #define LIMIT_PATCH_OPS           10000
-#define LIMIT_WATCH_HISTORY       10000 /* events kept for watches to resume, per store */
-#define LIMIT_WATCH_HISTORY_BYTES (4 * 1024 * 1024) /* of the objects in it */
-#define LIMIT_STORE_IN_FLIGHT     10000             /* writes waiting for their commit */
 #define LIMIT_API_KINDS           4096              /* built in and from CRDs */
 #define LIMIT_WATCH_QUEUE         (8 * 1024 * 1024) /* unsent bytes before a watcher is dropped */
 

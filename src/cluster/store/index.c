@@ -41,8 +41,7 @@ void index_free(struct index *x)
     free(x);
 }
 
-/* Length of "GROUP/PLURAL/" at the start of the key, 0 when it has none. */
-static size_t head_len(const char *key)
+size_t index_head_len(const char *key)
 {
     const char *slash = strchr(key, '/');
 
@@ -52,7 +51,7 @@ static size_t head_len(const char *key)
 
 bool index_key_ok(const char *key)
 {
-    size_t n = head_len(key);
+    size_t n = index_head_len(key);
 
     return n > 0 && strchr(key + n, '/') != NULL;
 }
@@ -74,7 +73,7 @@ static size_t bucket_at(const struct index *x, const char *head, size_t n)
 
 static struct bucket *find_bucket(const struct index *x, const char *key)
 {
-    size_t n = head_len(key), at = bucket_at(x, key, n);
+    size_t n = index_head_len(key), at = bucket_at(x, key, n);
 
     if (n == 0 || at == x->buckets.n)
         return NULL;
@@ -84,7 +83,7 @@ static struct bucket *find_bucket(const struct index *x, const char *key)
 
 static struct bucket *make_bucket(struct index *x, const char *key)
 {
-    size_t n = head_len(key), at = bucket_at(x, key, n);
+    size_t n = index_head_len(key), at = bucket_at(x, key, n);
     struct bucket *b = xnew(struct bucket);
 
     b->head = xstrndup(key, n);
@@ -171,7 +170,7 @@ static size_t scan_start(const struct bucket *b, const char *prefix, const char 
 int index_each(const struct index *x, const char *prefix, const char *after,
                int (*fn)(void *ctx, const struct store_obj *o), void *ctx)
 {
-    size_t n = strlen(prefix), head = head_len(prefix), common = head ? head : n;
+    size_t n = strlen(prefix), head = index_head_len(prefix), common = head ? head : n;
 
     for (size_t i = bucket_at(x, prefix, common); i < x->buckets.n; i++) {
         const struct bucket *b = x->buckets.p[i];
@@ -196,7 +195,7 @@ static int count_one(void *ctx, const struct store_obj *o)
 
 size_t index_count(const struct index *x, const char *prefix)
 {
-    size_t n = 0, head = head_len(prefix);
+    size_t n = 0, head = index_head_len(prefix);
     const struct bucket *b = head ? find_bucket(x, prefix) : NULL;
 
     if (head && !prefix[head])

@@ -12,6 +12,8 @@ struct index *index_new(void);
 void index_free(struct index *x);
 
 bool index_key_ok(const char *key);
+/* Length of "GROUP/PLURAL/" at the start of the key, 0 when it has none. */
+size_t index_head_len(const char *key);
 const struct store_obj *index_get(const struct index *x, const char *key);
 /* Puts obj under its key; returns the version before with its reference, NULL when the key is new.
  */

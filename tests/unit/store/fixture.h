@@ -50,7 +50,7 @@ static inline int set_up(void **state)
 
 static inline void remove_files(const char *path)
 {
-    static const char *const tails[] = {"", "-wal", "-shm", "-journal"};
+    static const char *const tails[] = {"", "-wal", "-shm", "-journal", "-acked"};
 
     for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
         _cleanup_free_ char *name = xasprintf("%s%s", path, tails[i]);

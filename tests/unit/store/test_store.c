@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "cluster/store/limits.h"
 
 static void a_write_becomes_visible_when_answered(void **state)
 {
@@ -86,19 +87,65 @@ static void an_object_has_a_largest_size(void **state)
     put(f, "/pods/a/p", 0, "small");
 }
 
+static char *make_failing(void *ctx, uint64_t rev, size_t *ret_n)
+{
+    *ret_n = 0;
+    return ctx ? xstrdup("") : NULL;
+}
+
+static void nothing_is_no_object(void **state)
+{
+    struct fixture *f = *state;
+    void *empty = f, *none = NULL, *kinds[] = {empty, none};
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        assert_int_equal(
+            store_put(f->store, "/pods/a/p", 0, make_failing, kinds[i], on_done, f, &f->last_error),
+            -EINVAL);
+        assert_non_null(strstr(f->last_error.msg, "cannot save /pods/a/p"));
+        assert_null(store_get_latest(f->store, "/pods/a/p", NULL));
+        assert_int_equal(put(f, "/pods/a/p", 0, "whole"), 2 * i + 1); /* and no revision is used */
+        assert_int_equal(store_delete(f->store, "/pods/a/p", 0, make_failing, kinds[i], on_done, f,
+                                      &f->last_error),
+                         -EINVAL);
+        assert_bytes(store_get(f->store, "/pods/a/p"), "whole");
+        del(f, "/pods/a/p");
+    }
+}
+
+static void writes_in_flight_are_bounded_by_bytes(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *large = xmalloc(1 << 20);
+    int r = 0, n = 0;
+    char key[40];
+
+    memset(large, 'x', (1 << 20) - 1);
+    large[(1 << 20) - 1] = '\0';
+    for (; r == 0 && n < 1000; n++) {
+        snprintf(key, sizeof(key), "/pods/a/p%d", n);
+        r = begin_put(f, key, 0, large);
+    }
+    assert_int_equal(r, -EAGAIN);
+    assert_in_range(n, 64, 67);
+    wait_all(f);
+    assert_int_equal(f->failed, 0);
+    put(f, "/pods/b/p", 0, large);
+}
+
 static void writes_in_flight_are_bounded(void **state)
 {
     struct fixture *f = *state;
     int r = 0;
     char key[40];
 
-    for (int i = 0; r == 0 && i <= LIMIT_STORE_IN_FLIGHT; i++) {
+    for (int i = 0; r == 0 && i <= LIMIT_STORE_WRITES; i++) {
         snprintf(key, sizeof(key), "/pods/a/p%d", i);
         r = begin_put(f, key, 0, "x");
     }
     assert_int_equal(r, -EAGAIN);
     wait_all(f);
-    assert_int_equal(store_count(f->store, "/pods/"), LIMIT_STORE_IN_FLIGHT);
+    assert_int_equal(store_count(f->store, "/pods/"), LIMIT_STORE_WRITES);
     put(f, "/pods/b/p", 0, "x");
 }
 
@@ -106,10 +153,8 @@ static void bytes_are_kept_exactly(void **state)
 {
     struct fixture *f = *state;
 
-    put(f, "/pods/a/empty", 0, "");
     put(f, "/pods/a/\xc3\xa9", 0, "h\xc3\xa9\xf0\x9f\x98\x80");
     reopen(f, 0, 0);
-    assert_bytes(store_get(f->store, "/pods/a/empty"), "");
     assert_bytes(store_get(f->store, "/pods/a/\xc3\xa9"), "h\xc3\xa9\xf0\x9f\x98\x80");
 }
 
@@ -131,7 +176,7 @@ static void a_restart_keeps_state_and_revisions(void **state)
     uint64_t rev = store_rev(f->store);
     reopen(f, 0, 0);
     assert_int_equal(store_rev(f->store), rev);
-    assert_int_equal(store_compacted_rev(f->store), rev);
+    assert_int_equal(store_compacted_rev(f->store, ""), 0);
     assert_int_equal(store_count(f->store, ""), 250);
     snprintf(key, sizeof(key), "/pods/ns%d/p%d", 1, 1);
     const struct store_obj *o = store_get(f->store, key);
@@ -161,7 +206,7 @@ static void compaction_removes_only_dead_rows(void **state)
     struct fixture *f = *state;
     char key[40];
 
-    reopen(f, 0, 300);
+    reopen(f, 100, 300);
     for (int round = 0; round < 40; round++) {
         for (int i = 0; i < 100; i++) {
             snprintf(key, sizeof(key), "/pods/a/p%d", i);
@@ -179,7 +224,7 @@ static void compaction_removes_only_dead_rows(void **state)
     int64_t rows = rows_on_disk(f);
     assert_true(rows >= (int64_t)live);
     assert_true(rows < 2000); /* of 4000 written */
-    open_with(f, 0, 300);
+    open_with(f, 100, 300);
     assert_int_equal(store_rev(f->store), rev);
     assert_int_equal(store_count(f->store, ""), live);
     for (int i = 0; i < 100; i++) {
@@ -196,12 +241,12 @@ static void the_newest_row_survives_compaction(void **state)
 {
     struct fixture *f = *state;
 
-    reopen(f, 0, 1);
+    reopen(f, 1, 1);
     put(f, "/pods/a/p", 0, "x");
     del(f, "/pods/a/p");
     uint64_t rev = store_rev(f->store);
     for (int i = 0; i < 5; i++) {
-        reopen(f, 0, 1);
+        reopen(f, 1, 1);
         assert_int_equal(store_rev(f->store), rev);
     }
     assert_true(put(f, "/pods/a/p", 0, "y") > rev);
@@ -259,7 +304,9 @@ int main(void)
         STORE_TEST(preconditions),
         STORE_TEST(preconditions_see_writes_in_flight),
         STORE_TEST(an_object_has_a_largest_size),
+        STORE_TEST(nothing_is_no_object),
         STORE_TEST(writes_in_flight_are_bounded),
+        STORE_TEST(writes_in_flight_are_bounded_by_bytes),
         STORE_TEST(bytes_are_kept_exactly),
         STORE_TEST(a_restart_keeps_state_and_revisions),
         STORE_TEST(compaction_removes_only_dead_rows),

@@ -82,7 +82,7 @@ static void the_history_is_bounded(void **state)
         snprintf(key, sizeof(key), "/pods/a/p%d", i);
         put(f, key, 0, "x");
     }
-    uint64_t oldest = store_compacted_rev(f->store);
+    uint64_t oldest = store_compacted_rev(f->store, "");
     assert_in_range(oldest, 39, 40); /* trimming happens when the next commit is taken in */
     assert_null(store_watch_start(f->store, "", oldest - 1, note, &b, &e));
     assert_int_equal(e.code, -ESTALE);
@@ -103,24 +103,50 @@ static void the_history_is_bounded_by_bytes(void **state)
     large[(1 << 20) - 1] = '\0';
     for (int i = 0; i < 40; i++)
         rev = put(f, "/configmaps/a/c", rev, large);
-    assert_true(store_compacted_rev(f->store) >= 20);
+    assert_true(store_compacted_rev(f->store, "") >= 20);
 }
 
-static void a_restart_ends_the_history(void **state)
+/* A flood of one kind takes nothing from the others, whose events are few. */
+static void one_kind_costs_others_no_history(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *large = xmalloc(1 << 18);
+    uint64_t rev = put(f, "/services/a/s", 0, "1"), first = rev;
+
+    memset(large, 'x', (1 << 18) - 1);
+    large[(1 << 18) - 1] = '\0';
+    rev = put(f, "/services/a/s", rev, "2");
+    rev = 0;
+    for (int i = 0; i < 100; i++)
+        rev = put(f, "/events/a/e", rev, large);
+    assert_int_equal(store_compacted_rev(f->store, "/services/"), 0);
+    assert_true(store_compacted_rev(f->store, "/events/") > 50);
+    for (int round = 0; round < 2; round++) {
+        _cleanup_buf_ struct buf b = BUF_INIT(1000);
+        struct store_watch *w =
+            store_watch_start(f->store, "/services/", first, note, &b, &f->last_error);
+        if (!w)
+            fail_msg("%s", f->last_error.msg);
+        assert_string_equal(buf_z(&b), "M2<1 ");
+        store_watch_stop(w);
+        reopen(f, 0, 0);
+    }
+}
+
+static void a_watch_goes_on_over_a_restart(void **state)
 {
     struct fixture *f = *state;
     _cleanup_buf_ struct buf b = BUF_INIT(1000);
-    struct err e = {0};
 
     put(f, "/pods/a/x", 0, "1");
-    uint64_t rev = put(f, "/pods/a/x", 1, "2");
+    put(f, "/pods/a/x", 1, "2");
+    put(f, "/pods/a/y", 0, "3");
+    del(f, "/pods/a/x");
     reopen(f, 0, 0);
-    assert_null(store_watch_start(f->store, "", rev - 1, note, &b, &e));
-    assert_int_equal(e.code, -ESTALE);
-    struct store_watch *w = store_watch_start(f->store, "", rev, note, &b, &e);
+    struct store_watch *w = store_watch_start(f->store, "", 1, note, &b, &f->last_error);
     assert_non_null(w);
-    put(f, "/pods/a/x", rev, "3");
-    assert_string_equal(b.p, "M3<2 ");
+    put(f, "/pods/a/y", 3, "5");
+    assert_string_equal(b.p, "M2<1 A3 D4<2 M5<3 ");
     store_watch_stop(w);
 }
 
@@ -189,7 +215,8 @@ int main(void)
         STORE_TEST(a_watch_resumes_where_it_was),
         STORE_TEST(the_history_is_bounded),
         STORE_TEST(the_history_is_bounded_by_bytes),
-        STORE_TEST(a_restart_ends_the_history),
+        STORE_TEST(one_kind_costs_others_no_history),
+        STORE_TEST(a_watch_goes_on_over_a_restart),
         STORE_TEST(watches_can_be_stopped_in_a_callback),
         STORE_TEST(a_watch_started_in_a_callback_sees_each_event_once),
     };

@@ -269,7 +269,7 @@ static int start_at(struct api_request *r, const char *prefix, bool *ret_initial
                     uint64_t *ret_from)
 {
     const struct store *s = r->env->core->store;
-    uint64_t now = store_rev(s), oldest = store_compacted_rev(s);
+    uint64_t now = store_rev(s), oldest = store_compacted_rev(s, prefix);
 
     *ret_initial = !r->q.has_rv || !r->q.rv || r->q.initial_events;
     *ret_from = *ret_initial ? now : r->q.rv;
