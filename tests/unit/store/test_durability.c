@@ -320,6 +320,70 @@ static void a_newer_schema_is_refused(void **state)
     remove_files(other);
 }
 
+static bool is_object(struct str bytes)
+{
+    return bytes.p[0] == '{' && bytes.p[bytes.n - 1] == '}';
+}
+
+/* Its rows had no checksums: what can be read gets them, what cannot is put aside and named. */
+static void a_database_of_version_1_is_brought_to_this_form(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_free_ char *mark = xasprintf("%s-acked", f->path);
+    struct store_opts o = {.path = f->path, .readable = is_object};
+    struct err e = {0};
+
+    store_close(f->store);
+    remove_files(f->path);
+    run_sql(f->path,
+            "PRAGMA journal_mode = WAL; PRAGMA application_id = 1315925601;"
+            "PRAGMA user_version = 1;"
+            "CREATE TABLE log (rev INTEGER PRIMARY KEY, key TEXT NOT NULL,"
+            " deleted INTEGER NOT NULL, value BLOB NOT NULL);"
+            "INSERT INTO log VALUES (3, '/pods/a/x', 0, '{\"v\":1}'), (4, '/pods/a/y', 0, '{}'),"
+            " (6, '/pods/a/x', 0, '{\"v\":2}'), (7, '/pods/a/empty', 0, ''),"
+            " (8, '/pods/a/bad', 0, '{]'), (9, '/pods/a/z', 0, '{}'), (11, '/pods/a/z', 1, '')");
+    for (int i = 0; i < 3; i++) {
+        f->store = store_open(f->loop, &o, &e);
+        if (!f->store)
+            fail_msg("%s", e.msg);
+        assert_int_equal(store_rev(f->store), 11 + i);
+        assert_bytes(store_get(f->store, "/pods/a/x"), "{\"v\":2}");
+        assert_bytes(store_get(f->store, "/pods/a/y"), "{}");
+        assert_null(store_get(f->store, "/pods/a/z"));
+        assert_null(store_get(f->store, "/pods/a/empty"));
+        assert_int_equal(store_damaged(f->store, "/pods/a/empty", &e), -EUCLEAN);
+        assert_int_equal(store_damaged(f->store, "/pods/a/bad", &e), -EUCLEAN);
+        assert_int_equal(store_damaged(f->store, "/pods/a/z", &e), 0);
+        /* The history of what was written without knowing the version before is not told. */
+        assert_int_equal(store_compacted_rev(f->store, "/pods/"), 11);
+        put(f, "/pods/a/more", i ? store_obj_rev(store_get(f->store, "/pods/a/more")) : 0, "{}");
+        store_close(f->store);
+        assert_int_equal(access(mark, F_OK), 0);
+    }
+    open_with(f, 0, 0);
+}
+
+static void its_files_are_for_their_owner_only(void **state)
+{
+    static const char *const tails[] = {"", "-wal", "-acked"};
+    struct fixture *f = *state;
+    struct stat st;
+
+    for (int i = 0; i < 2; i++) {
+        put(f, "/secrets/a/s", store_rev(f->store), "secret");
+        for (size_t t = 0; t < ARRAY_LEN(tails); t++) {
+            _cleanup_free_ char *path = xasprintf("%s%s", f->path, tails[t]);
+            assert_int_equal(stat(path, &st), 0);
+            assert_int_equal(st.st_mode & 0777, 0600);
+        }
+        store_close(f->store);
+        chmod(f->path, 0644); /* as earlier versions left it */
+        umask(0);
+        open_with(f, 0, 0);
+    }
+}
+
 static void a_damaged_database_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -370,6 +434,8 @@ int main(void)
         STORE_TEST(a_full_disk_fails_writes_until_there_is_space),
         STORE_TEST(a_file_that_is_no_database_is_refused),
         STORE_TEST(a_newer_schema_is_refused),
+        STORE_TEST(a_database_of_version_1_is_brought_to_this_form),
+        STORE_TEST(its_files_are_for_their_owner_only),
         STORE_TEST(a_damaged_database_is_refused),
         STORE_TEST(a_folder_that_is_not_there_is_named),
         STORE_TEST(a_second_server_is_refused),
