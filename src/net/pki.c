@@ -162,14 +162,21 @@ static int add_extensions(X509 *x, X509 *issuer, const struct pki_request *rq)
     return add_alt_names(x, rq);
 }
 
+static int set_times(X509 *x, const struct pki_request *rq)
+{
+    time_t now = rq->now_s ? (time_t)rq->now_s : time(NULL);
+    int days = (int)(rq->valid_seconds / 86400);
+    long rest = (long)(rq->valid_seconds % 86400);
+
+    return X509_time_adj_ex(X509_getm_notBefore(x), 0, -CLOCK_SKEW_S, &now) &&
+           X509_time_adj_ex(X509_getm_notAfter(x), days, rest, &now);
+}
+
 static int fill(X509 *x, X509 *issuer, const struct pki_request *rq, const struct pki_key *key)
 {
     X509_NAME *name = X509_get_subject_name(x);
 
-    return X509_set_version(x, 2) == 1 && set_serial(x) &&
-           X509_gmtime_adj(X509_getm_notBefore(x), -CLOCK_SKEW_S) &&
-           X509_time_adj_ex(X509_getm_notAfter(x), (int)(rq->valid_seconds / 86400),
-                            (long)(rq->valid_seconds % 86400), NULL) &&
+    return X509_set_version(x, 2) == 1 && set_serial(x) && set_times(x, rq) &&
            X509_set_pubkey(x, key->pkey) == 1 && add_organizations(name, rq->organizations) &&
            add_name(name, "CN", rq->common_name) &&
            X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x)) == 1 &&
@@ -196,15 +203,39 @@ int pki_sign(const struct pki_request *rq, const struct pki_key *key, const char
     return take_text(b, out);
 }
 
-int pki_seconds_left(const char *cert_pem, int64_t *ret, struct err *e)
+int pki_seconds_left(const char *cert_pem, int64_t now_s, int64_t *ret, struct err *e)
 {
     _cleanup_(X509_freep) X509 *x = parse_cert(cert_pem, e);
+    ASN1_TIME *now = now_s ? ASN1_TIME_set(NULL, (time_t)now_s) : NULL;
     int days, seconds;
 
-    if (!x)
+    if (!x) {
+        ASN1_TIME_free(now);
         return -EINVAL;
-    if (ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x)) != 1)
+    }
+    int ok = ASN1_TIME_diff(&days, &seconds, now, X509_get0_notAfter(x));
+    ASN1_TIME_free(now);
+    if (ok != 1)
         return tls_error(e, "cannot read the end of the certificate");
     *ret = (int64_t)days * 86400 + seconds;
     return 0;
+}
+
+bool pki_belongs(const char *cert_pem, const struct pki_key *key)
+{
+    _cleanup_(X509_freep) X509 *x = parse_cert(cert_pem, NULL);
+    bool is = x && X509_check_private_key(x, key->pkey) == 1;
+
+    ERR_clear_error();
+    return is;
+}
+
+bool pki_signed_by(const char *cert_pem, const char *issuer_cert_pem)
+{
+    _cleanup_(X509_freep) X509 *x = parse_cert(cert_pem, NULL);
+    _cleanup_(X509_freep) X509 *issuer = parse_cert(issuer_cert_pem, NULL);
+    bool is = x && issuer && X509_verify(x, X509_get0_pubkey(issuer)) == 1;
+
+    ERR_clear_error();
+    return is;
 }

@@ -5,6 +5,9 @@
 #ifndef NONAGON_NET_TLS_H
 #define NONAGON_NET_TLS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -46,11 +49,17 @@ struct pki_request {
     int is_ca;
     int is_client; /* extended key usage clientAuth, else serverAuth */
     int64_t valid_seconds;
+    int64_t now_s; /* since the epoch; 0 = by the system's clock */
 };
 /* Signs with issuer (NULL issuer cert = self-signed with `key`). Appends PEM to out. */
 int pki_sign(const struct pki_request *rq, const struct pki_key *key, const char *issuer_cert_pem,
              const struct pki_key *issuer_key, struct buf *out, struct err *e);
-/* Seconds until the certificate ends (negative = over). */
-int pki_seconds_left(const char *cert_pem, int64_t *ret, struct err *e);
+/* Seconds from now_s (since the epoch; 0 = by the system's clock) until the certificate ends
+ * (negative = over). */
+int pki_seconds_left(const char *cert_pem, int64_t now_s, int64_t *ret, struct err *e);
+/* Whether the certificate is for this key. */
+bool pki_belongs(const char *cert_pem, const struct pki_key *key);
+/* Whether the issuer's key signed it. */
+bool pki_signed_by(const char *cert_pem, const char *issuer_cert_pem);
 
 #endif

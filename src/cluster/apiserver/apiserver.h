@@ -54,14 +54,29 @@ void apiserver_on_ready(struct apiserver *a, void (*fn)(void *ctx, const struct 
 /* ---- identities: the data directory's own CA, server and admin certificates ---- */
 struct tls_server;
 struct api_identity {
-    struct tls_server *tls; /* for the listener */
+    struct tls_server *tls; /* for the listener; stays the same object over renewals */
     char *ca_pem;
     char *client_cert_pem, *client_key_pem; /* CN=kubernetes-admin, O=system:masters */
+    char *dir, **ips;                       /* for renewals */
 };
-/* Loads from DIR/pki or makes them (files 0600, directory 0700); renews what ends within 30 days.
+/*
+ * Loads from DIR/pki or makes them (files 0600, directory 0700); renews what ends within 30 days.
+ * An authority that is there and cannot be used is an error that says what to do.
  */
 int api_identity_load(const char *dir, const char *const *extra_ips, struct api_identity *ret,
                       struct err *e);
+/* The same at this time; what changed is presented to new connections, and open ones go on. */
+int api_identity_renew(struct api_identity *id, int64_t wall_ns, bool *ret_changed, struct err *e);
+/*
+ * Looks once an hour, by the loop's wall clock. renewed is called when something changed, so that
+ * the kubeconfig can be written again, or with the error; it will be tried again then.
+ */
+struct api_identity_keeper;
+typedef void api_identity_renewed_fn(void *ctx, const struct err *err);
+struct api_identity_keeper *api_identity_keep(struct loop *l, struct api_identity *id,
+                                              api_identity_renewed_fn *renewed, void *ctx);
+void api_identity_keeper_look(struct api_identity_keeper *k); /* at once */
+void api_identity_keeper_free(struct api_identity_keeper *k);
 void api_identity_done(struct api_identity *id);
 /* Writes a kubeconfig (mode 0600, atomically). */
 int api_identity_kubeconfig(const struct api_identity *id, const char *path, const char *server_url,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "net/conn.h"
 #include "net/tls.h"
 
@@ -232,9 +233,11 @@ static void test_seconds_left(void **state)
 {
     int64_t n = 0;
 
-    assert_int_equal(pki_seconds_left(buf_z(&server_pem), &n, NULL), 0);
+    assert_int_equal(pki_seconds_left(buf_z(&server_pem), 0, &n, NULL), 0);
     assert_in_range(n, 3000, 3600);
-    assert_true(pki_seconds_left("nonsense", &n, NULL) < 0);
+    assert_int_equal(pki_seconds_left(buf_z(&server_pem), clock_wall_ns() / NS_PER_SEC + 7200, &n, NULL), 0);
+    assert_in_range(-n, 3600, 4200);
+    assert_true(pki_seconds_left("nonsense", 0, &n, NULL) < 0);
     assert_null(pki_key_parse("nonsense", NULL));
 }
 
