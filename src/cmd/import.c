@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cluster/image/image.h"
 #include "cmd/cmd.h"
+#include "cmd/data_dir.h"
 #include "cmd/up.h"
 
 static const struct option options[] = {
@@ -33,7 +34,7 @@ static int run(int argc, char **argv)
     if (optind + 1 != argc)
         return usage_error(&cmd_import, "give exactly one archive");
     dir = xasprintf("%s/images", data_dir);
-    if (up_make_dirs(dir, &e) < 0 || image_import(dir, argv[optind], name, &imported, &e) < 0)
+    if (data_dir_make(dir, &e) < 0 || image_import(dir, argv[optind], name, &imported, &e) < 0)
         return fail("%s", e.msg);
     printf("imported %s\n", imported);
     return EXIT_SUCCESS;

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -27,6 +26,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cmd/cmd.h"
+#include "cmd/data_dir.h"
 
 #define LOCAL_PORT     80
 #define ACTIVATOR_PORT 8012
@@ -38,11 +38,17 @@
 #define IMPATIENT_NS NS_PER_SEC
 
 static const struct option options[] = {
-    {"data-dir", required_argument, NULL, 'd'},   {"http-port", required_argument, NULL, 'p'},
-    {"api-port", required_argument, NULL, 'a'},   {"domain", required_argument, NULL, 'D'},
-    {"kubeconfig", required_argument, NULL, 'k'}, {"address", required_argument, NULL, 'A'},
-    {"bridge", required_argument, NULL, 'b'},     {"subnet", required_argument, NULL, 's'},
-    {"log-level", required_argument, NULL, 'l'},  {NULL, 0, NULL, 0},
+    {"data-dir", required_argument, NULL, 'd'},
+    {"http-port", required_argument, NULL, 'p'},
+    {"api-port", required_argument, NULL, 'a'},
+    {"domain", required_argument, NULL, 'D'},
+    {"kubeconfig", required_argument, NULL, 'k'},
+    {"address", required_argument, NULL, 'A'},
+    {"bridge", required_argument, NULL, 'b'},
+    {"subnet", required_argument, NULL, 's'},
+    {"log-level", required_argument, NULL, 'l'},
+    {"accept-data-loss", no_argument, NULL, 'L'},
+    {NULL, 0, NULL, 0},
 };
 
 static int parse_port(const char *text, int *ret)
@@ -80,6 +86,9 @@ static int parse(int argc, char **argv, struct up_options *u)
         case 's':
             u->subnet = optarg;
             break;
+        case 'L':
+            u->accept_data_loss = true;
+            break;
         case 'p':
             if (parse_port(optarg, &u->http_port) < 0)
                 return usage_error(&cmd_up, "--http-port %s: not a port from 1 to 65535", optarg);
@@ -103,45 +112,6 @@ static int parse(int argc, char **argv, struct up_options *u)
     if (u->http_port == u->api_port)
         return usage_error(&cmd_up, "--http-port and --api-port are both %d", u->http_port);
     return 0;
-}
-
-int up_make_dirs(const char *path, struct err *e)
-{
-    _cleanup_free_ char *p = xstrdup(path);
-
-    for (char *at = p + 1;; at++) {
-        if (*at && *at != '/')
-            continue;
-        char was = *at;
-        *at = '\0';
-        if (mkdir(p, 0700) < 0 && errno != EEXIST)
-            return err_sys(e, errno,
-                           "cannot make the directory %s (choose another with --data-dir)", p);
-        *at = was;
-        if (!was)
-            return 0;
-    }
-}
-
-/* One Nonagon per data directory: the lock goes with the process, however it ends. */
-static int lock_data_dir(const char *dir, struct err *e)
-{
-    _cleanup_free_ char *path = xasprintf("%s/lock", dir);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return err_sys(e, errno,
-                       "cannot write to the data directory %s (choose another with --data-dir)",
-                       dir);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        close(fd);
-        return err_set(
-            e, -EBUSY,
-            "the data directory %s is in use by another nonagon; stop that one, or choose "
-            "another with --data-dir",
-            dir);
-    }
-    return fd;
 }
 
 static void raise_file_limit(void)
@@ -245,9 +215,9 @@ static int start(struct up *u, struct err *e)
     const char *dir = u->o.data_dir;
     _cleanup_free_ char *server = xasprintf("https://127.0.0.1:%d", u->o.api_port);
 
-    if (node_preflight(e) < 0 || up_make_dirs(dir, e) < 0)
+    if (node_preflight(e) < 0)
         return e->code;
-    u->lock = lock_data_dir(dir, e);
+    u->lock = data_dir_take(dir, e);
     if (u->lock < 0)
         return u->lock;
     if (node_bridge_setup(u->o.bridge, u->o.subnet, u->bridge_ip, e) < 0)
@@ -388,6 +358,7 @@ static int run(int argc, char **argv)
     raise_file_limit();
     u.kubeconfig =
         u.o.kubeconfig ? xstrdup(u.o.kubeconfig) : xasprintf("%s/kubeconfig", u.o.data_dir);
+    u.o.kubeconfig = u.kubeconfig;
     if (start(&u, &e) < 0) {
         bool asked = e.code == -EINTR && asked_to_stop(NULL);
         bound_stop();
@@ -422,7 +393,9 @@ const struct command cmd_up = {
              "  --address A      listen on this address only (default: all)\n"
              "  --bridge NAME    the pods' network bridge (default nonagon0)\n"
              "  --subnet CIDR    the pods' addresses (default 10.222.0.0/16)\n"
-             "  --log-level L    debug, info, warn or error (default info)\n\n"
+             "  --log-level L    debug, info, warn or error (default info)\n"
+             "  --accept-data-loss  start although acknowledged writes are gone from the data "
+             "directory\n\n"
              "Runs in the foreground as root until SIGTERM or SIGINT, then drains requests and "
              "pods. Another\n"
              "start on the same data directory finds everything as it was.\n",

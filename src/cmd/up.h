@@ -29,9 +29,8 @@ struct up_options {
     const char *address;    /* "" = all */
     const char *bridge, *subnet;
     int http_port, api_port;
+    bool accept_data_loss;
 };
-
-int up_make_dirs(const char *path, struct err *e); /* mkdir -p, mode 0700 for what it makes */
 
 /* Says who could not listen and, where the port is taken, which option chooses another. Returns the
  * code. */
@@ -46,6 +45,7 @@ struct up_api {
     struct apiserver *server;
     struct http_server *http;
     struct api_identity id;
+    struct api_identity_keeper *keeper;
     sem_t ready, closed;
     struct err why;
 };

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "cmd/api_store.h"
 #include "cmd/up.h"
 #include "contract/crds.h"
 #include "http/server.h"
@@ -48,13 +50,26 @@ static int listen_tls(struct up_api *a, struct loop *l, struct err *e)
     return a->http ? 0 : up_listen_error(e, "API server", "--api-port");
 }
 
+/* Clients that hold the old ones have a month to take the new ones up. */
+static void on_renewed(void *ctx, const struct err *err)
+{
+    struct up_api *a = ctx;
+    _cleanup_free_ char *server = xasprintf("https://127.0.0.1:%d", a->o->api_port);
+    struct err e = {0};
+
+    if (!err && api_identity_kubeconfig(&a->id, a->o->kubeconfig, server, &e) < 0)
+        err = &e;
+    if (err)
+        log_error("api", "renewing certificates: %s", err->msg);
+    else
+        log_info("api", "certificates are renewed, and %s is written anew", a->o->kubeconfig);
+}
+
 static int make_parts(struct up_api *a, struct loop *l, struct err *e)
 {
-    _cleanup_free_ char *path = xasprintf("%s/state.db", a->o->data_dir);
-    struct store_opts so = {.path = path};
     struct apiserver_opts ao = {.crds = contract_crds};
 
-    a->store = store_open(l, &so, e);
+    a->store = api_store_open(l, a->o->data_dir, a->o->accept_data_loss, e);
     if (!a->store)
         return e->code;
     ao.store = a->store;
@@ -62,6 +77,7 @@ static int make_parts(struct up_api *a, struct loop *l, struct err *e)
     a->server = apiserver_new(l, &ao, e);
     if (!a->server)
         return e->code;
+    a->keeper = api_identity_keep(l, &a->id, on_renewed, a);
     return listen_tls(a, l, e);
 }
 
@@ -69,6 +85,8 @@ static void fini(struct loop *l, void *ctx)
 {
     struct up_api *a = ctx;
 
+    api_identity_keeper_free(a->keeper);
+    a->keeper = NULL;
     if (a->server)
         apiserver_free(a->server);
     if (a->store)

@@ -121,6 +121,10 @@ def test_orphans_are_removed(own, hello):
     # The state is lost while the container lives: it belongs to nobody now.
     for f in own.dir.glob("state.db*"):
         f.unlink()
+    # A mistake would take the pods with it, so somebody has to mean it.
+    p = subprocess.run(own.command(), capture_output=True, text=True, timeout=120)
+    assert p.returncode == 1 and "start once with --accept-data-loss" in p.stderr
+    own.extra = ["--accept-data-loss"]
     own.start()
     eventually(lambda: "pods" not in leftovers(own), "nothing of the orphan is left")
     assert own.pods() == []

@@ -20,13 +20,36 @@ static bool check_start(const struct apiserver *a, struct err *e)
     return boot_is_ready(a->boot);
 }
 
+static bool check_store(const struct apiserver *a, struct err *e)
+{
+    return store_health(a->env->core->store, NULL, e) == 0;
+}
+
+static void name_damaged(void *ctx, const char *key, uint64_t rev)
+{
+    buf_addf(ctx, " %s", key);
+}
+
+static bool check_objects(const struct apiserver *a, struct err *e)
+{
+    _cleanup_buf_ struct buf names = BUF_INIT(ERR_MSG_MAX);
+    size_t n = store_each_damaged(a->env->core->store, name_damaged, &names);
+
+    if (n)
+        err_set(e, -EUCLEAN, "%zu objects cannot be read and are left out:%s", n, buf_z(&names));
+    return n == 0;
+}
+
 static const struct check {
     const char *name;
     bool (*passes)(const struct apiserver *a, struct err *e);
     bool only_ready;
+    bool only_tells; /* fails the whole only when it alone is asked for */
 } checks[] = {
-    {"ping", check_ping, false},
-    {"poststarthook/builtin-objects", check_start, true},
+    {"ping", check_ping, false, false},
+    {"store", check_store, false, false},
+    {"store/objects", check_objects, false, true},
+    {"poststarthook/builtin-objects", check_start, true, false},
 };
 
 struct report {
@@ -48,7 +71,8 @@ static bool excluded(struct str query, const char *name)
     return false;
 }
 
-static void run(const struct apiserver *a, const struct check *c, bool skip, struct report *rep)
+static void run(const struct apiserver *a, const struct check *c, bool skip, bool alone,
+                struct report *rep)
 {
     struct err e = {0};
 
@@ -59,7 +83,7 @@ static void run(const struct apiserver *a, const struct check *c, bool skip, str
         buf_addf(&rep->text, "[+]%s ok\n", c->name);
     else
         buf_addf(&rep->text, "[-]%s failed: %s\n", c->name, e.msg);
-    rep->failed |= e.code != 0;
+    rep->failed |= e.code != 0 && (alone || !c->only_tells);
 }
 
 void health_reply(struct apiserver *a, struct api_request *r)
@@ -79,7 +103,7 @@ void health_reply(struct apiserver *a, struct api_request *r)
 
         if ((only.n && !str_eq(only, str_of(c->name))) || (c->only_ready && !ready))
             continue;
-        run(a, c, excluded(query, c->name), &rep);
+        run(a, c, excluded(query, c->name), only.n > 0, &rep);
     }
     if (!rep.any) {
         request_not_found(r);

@@ -29,6 +29,8 @@ int write_load(struct write *w, struct api_status *st)
     const struct store_obj *o = store_get_latest(w->core->store, key, NULL);
     struct err e = {0};
 
+    if (!o && store_damaged(w->core->store, key, &e) < 0)
+        return api_fail_store(st, &e);
     if (!o)
         return api_fail_not_found(st, &w->kind->res, w->name);
     struct str b = store_obj_bytes(o);
