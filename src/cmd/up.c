@@ -29,7 +29,6 @@
 #include "cmd/data_dir.h"
 
 #define LOCAL_PORT     80
-#define ACTIVATOR_PORT 8012
 #define DRAIN_MS       15000
 /* The kernel removes network namespaces some time after they were given up. */
 #define NETWORK_GONE_MS 3000
@@ -151,7 +150,7 @@ static int start_dataplane(struct up *u, struct err *e)
     struct dp_listen listen[] = {
         {.host = u->o.address, .port = u->o.http_port, .visibility = DP_EXTERNAL},
         {.host = u->bridge_ip, .port = LOCAL_PORT, .visibility = DP_LOCAL},
-        {.host = u->bridge_ip, .port = ACTIVATOR_PORT, .visibility = DP_LOCAL, .activator = true},
+        {.host = u->bridge_ip, .port = UP_ACTIVATOR_PORT, .visibility = DP_LOCAL, .activator = true},
     };
     /* A public listener on every address would already cover the bridge's port 80. */
     bool covers = u->o.http_port == LOCAL_PORT && !*u->o.address;

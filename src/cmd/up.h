@@ -21,6 +21,7 @@
 #define UP_DATA_DIR       "/var/lib/nonagon"
 #define UP_CLUSTER_DOMAIN "cluster.local"
 #define UP_NODE_NAME      "nonagon"
+#define UP_ACTIVATOR_PORT 8012
 
 struct up_options {
     const char *data_dir;

@@ -39,7 +39,14 @@ static int make_parts(struct up_controller *c, struct loop *l, struct err *e)
         .ingress_classes = ingress_classes,
         .image_classes = image_classes,
     };
-    struct gateway_opts go = {.manager = c->um.m, .dataplane = c->dp, .local_ip = c->bridge_ip};
+    struct gateway_opts go = {
+        .manager = c->um.m,
+        .dataplane = c->dp,
+        .listeners = {.local_ip = c->bridge_ip,
+                      .public_ip = c->o->address,
+                      .public_port = c->o->http_port,
+                      .activator_port = UP_ACTIVATOR_PORT},
+    };
 
     if (start_dns(c, l, e) < 0)
         return e->code;

@@ -1,8 +1,9 @@
 /*
  * Three children: a private Service that selects the scale target's pods, a public Service without
  * selector, and the public one's Endpoints, which hold the pods (Serve) or the activators (Proxy).
- * Without a ready pod it is always the activators; without an activator always the pods: where the
- * data plane is one process it holds requests itself and there is nothing else to point at.
+ * Without a ready pod it is always the activators; without an activator that speaks the revision's
+ * protocol always the pods. An ingress that reads endpoints so finds somebody also at zero; the
+ * gateway of this process knows its revisions without them.
  */
 #include "serving/sks/sks.h"
 
@@ -94,7 +95,7 @@ static struct kmut *public_endpoints(struct run *r, const struct kobj *pods)
     yyjson_val *root = kobj_root(r->sks);
     bool proxy = streq(jget_str(root, "spec", "mode"), "Proxy") || endpoints_ready(pods) == 0;
 
-    if (proxy && endpoints_ready(activators) > 0)
+    if (proxy && endpoints_ready_on(activators, sks_port_name(r->sks)) > 0)
         return sks_public_endpoints(r->sks, activators, jget_int(root, 0, "spec", "numActivators"));
     return sks_public_endpoints(r->sks, pods, 0);
 }

@@ -78,16 +78,40 @@ struct kmut *sks_public_service(const struct kobj *sks)
 }
 
 /* ---- endpoints ---- */
-size_t endpoints_ready(const struct kobj *endpoints)
+static bool has_port(const yyjson_val *subset, const char *name)
+{
+    yyjson_val *port;
+    size_t i, max;
+
+    yyjson_arr_foreach(jget(subset, "ports"), i, max, port)
+    {
+        if (streq(jget_str(port, "name"), name))
+            return true;
+    }
+    return false;
+}
+
+static size_t count_ready(const struct kobj *endpoints, const char *port_name)
 {
     yyjson_val *subset;
     size_t i, max, n = 0;
 
     yyjson_arr_foreach(jget(kobj_root(endpoints), "subsets"), i, max, subset)
     {
-        n += yyjson_arr_size(jget(subset, "addresses"));
+        if (!port_name || has_port(subset, port_name))
+            n += yyjson_arr_size(jget(subset, "addresses"));
     }
     return n;
+}
+
+size_t endpoints_ready(const struct kobj *endpoints)
+{
+    return count_ready(endpoints, NULL);
+}
+
+size_t endpoints_ready_on(const struct kobj *endpoints, const char *port_name)
+{
+    return count_ready(endpoints, port_name);
 }
 
 /* The addresses that a subset may use; n = SIZE_MAX: all. */

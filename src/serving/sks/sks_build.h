@@ -29,5 +29,7 @@ struct kmut *sks_public_service(const struct kobj *sks);
 struct kmut *sks_public_endpoints(const struct kobj *sks, const struct kobj *from, int64_t max_ips);
 /* Ready addresses in all subsets. */
 size_t endpoints_ready(const struct kobj *endpoints);
+/* Those of the subsets that have a port of this name. */
+size_t endpoints_ready_on(const struct kobj *endpoints, const char *port_name);
 
 #endif

@@ -51,6 +51,15 @@ static void put_pairs(const char *what, const struct dp_kv *kv, size_t n)
         buf_addf(&lines, " %s(%s=%s)", what, kv[i].name, kv[i].value);
 }
 
+/* A revision's backend goes by its name alone. */
+static void put_port(int port)
+{
+    if (port < 0)
+        buf_addz(&lines, ":nothing");
+    else if (port > 0)
+        buf_addf(&lines, ":%d", port);
+}
+
 static void put_path(const struct dp_path *p)
 {
     buf_addf(&lines, " [%s", p->prefix);
@@ -60,7 +69,9 @@ static void put_path(const struct dp_path *p)
     put_pairs("set", p->set_headers, p->n_set_headers);
     for (size_t i = 0; i < p->n_splits; i++) {
         const struct dp_split *s = &p->splits[i];
-        buf_addf(&lines, " %s/%s=%d", s->ns, s->service, s->percent);
+        buf_addf(&lines, " %s/%s", s->ns, s->service);
+        put_port(s->port);
+        buf_addf(&lines, "=%d", s->percent);
         put_pairs("set", s->set_headers, s->n_set_headers);
     }
     buf_addz(&lines, "]");
@@ -93,9 +104,13 @@ void dp_remove_ingress(struct dataplane *dp, const char *key, struct loop *l,
 void dp_set_backend(struct dataplane *dp, const struct dp_backend *b, struct loop *l,
                     void (*applied)(void *), void *ctx)
 {
-    buf_addf(&lines, "backend %s/%s limit=%d timeouts=%lu,%lu,%lu:", b->ns, b->revision,
-             b->container_concurrency, (unsigned long)b->timeout_ms,
-             (unsigned long)b->response_start_timeout_ms, (unsigned long)b->idle_timeout_ms);
+    buf_addf(&lines, "backend %s/%s", b->ns, b->service);
+    put_port(b->port);
+    if (b->revision)
+        buf_addf(&lines, " limit=%d timeouts=%lu,%lu,%lu", b->container_concurrency,
+                 (unsigned long)b->timeout_ms, (unsigned long)b->response_start_timeout_ms,
+                 (unsigned long)b->idle_timeout_ms);
+    buf_addc(&lines, ':');
     for (size_t i = 0; i < b->n_endpoints; i++)
         buf_addf(&lines, " %s@%s:%d", b->endpoints[i].pod, b->endpoints[i].ip,
                  b->endpoints[i].port);
@@ -105,5 +120,7 @@ void dp_set_backend(struct dataplane *dp, const struct dp_backend *b, struct loo
 
 void dp_remove_backend(struct dataplane *dp, const char *ns, const char *service, int port)
 {
-    buf_addf(&lines, "remove backend %s/%s\n", ns, service);
+    buf_addf(&lines, "remove backend %s/%s", ns, service);
+    put_port(port);
+    buf_addc(&lines, '\n');
 }

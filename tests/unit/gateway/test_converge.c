@@ -71,8 +71,14 @@ static void revision(struct world *w, const char *name)
         "'hello'}},'spec':{'containerConcurrency':3,'timeoutSeconds':300,'containers':[{}]},"
         "'status':{'observedGeneration':1,'conditions':[{'type':'Ready','status':'True'}]}}",
         name);
+    _cleanup_free_ char *service = xasprintf(
+        "{'apiVersion':'v1','kind':'Service','metadata':{'name':'%s','namespace':'ns','labels':{'"
+        "serving.knative.dev/revision':'%s'},'ownerReferences':[{'kind':'ServerlessService','name':"
+        "'%s','uid':'u','controller':true}]},'spec':{'ports':[{'name':'http','port':80}]}}",
+        name, name, name);
 
     put(w, &KR_REVISION, text);
+    put(w, &KR_SERVICE, service);
 }
 
 static void configuration(struct world *w, const char *latest)
@@ -101,7 +107,8 @@ static int setup(void **state)
     route_reconciler_register(&w->s);
     labeler_register(&w->s);
     sks_reconciler_register(&w->s);
-    w->g = gateway_new(&(struct gateway_opts){.manager = w->s.m, .local_ip = "10.222.0.1"});
+    w->g = gateway_new(
+        &(struct gateway_opts){.manager = w->s.m, .listeners = {.local_ip = "10.222.0.1"}});
     w->poll = timer_new(w->loop, check, w);
     timer_repeat(w->poll, 1);
     configuration(w, "hello-00001");

@@ -10,9 +10,9 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "contract/names.h"
-#include "plugin/ingress/gateway/backends.h"
 #include "plugin/ingress/gateway/gateway.h"
 #include "plugin/ingress/gateway/ingress_hash.h"
+#include "plugin/ingress/gateway/revisions.h"
 #include "recorder.h"
 
 struct world {
@@ -42,7 +42,8 @@ static void start(struct world *w)
     w->client =
         kube_client_new(w->loop, kube_transport_inproc(w->loop, w->loop, no_server, NULL, "test"));
     w->m = manager_new(w->loop, w->client, "test");
-    w->g = gateway_new(&(struct gateway_opts){.manager = w->m, .local_ip = "10.222.0.1"});
+    w->g = gateway_new(&(struct gateway_opts){
+        .manager = w->m, .listeners = {.local_ip = "10.222.0.1", .public_port = 8080}});
 }
 
 static void end(struct world *w)
@@ -99,6 +100,24 @@ static const struct kobj *put_ingress(struct world *w, const char *name, const c
                         spec, status));
     cache_put(c, o);
     return cache_get(c, "ns", name);
+}
+
+static void put(struct world *w, const struct kube_resource *r, const char *text)
+{
+    _cleanup_kobj_ const struct kobj *o =
+        object(w, arena_printf(&w->arena, "{'metadata':{'namespace':'ns','resourceVersion':'%d',%s",
+                               ++w->rv, text));
+
+    cache_put(manager_cache(w->m, r), o);
+}
+
+/* A Service with one endpoint, which the splits of RULE name. */
+static void put_service(struct world *w)
+{
+    put(w, &KR_SERVICE, "'name':'r'},'spec':{'ports':[{'port':80}]}}");
+    put(w, &KR_ENDPOINTSLICE,
+        "'name':'r-1','labels':{'kubernetes.io/service-name':'r'}},'addressType':'IPv4','ports':[{"
+        "'name':'','port':8080}],'endpoints':[{'addresses':['10.0.0.1']}]}");
 }
 
 static void run(struct world *w, const char *name)
@@ -212,8 +231,9 @@ static void test_translation(void **state)
     run(&w, "i");
     const char *line = recorder_take();
     assert_non_null(strstr(
-        line, ": local a.ns a.ns.svc [ ns/r1=40 set(R=r1) ns/r2=60] external redirect a.example.com"
-              " [/x match(T=t) host(b) set(S=s) ns/r1=100]\n"));
+        line,
+        ": local a.ns a.ns.svc [ ns/r1:nothing=40 set(R=r1) ns/r2:nothing=60] external redirect "
+        "a.example.com [/x match(T=t) host(b) set(S=s) ns/r1:nothing=100]\n"));
     end(&w);
 }
 
@@ -222,15 +242,18 @@ static void test_translation(void **state)
     "'2023-11-14T22:13:20Z'},{'type':'NetworkConfigured','status':'True','lastTransitionTime':"    \
     "'2023-11-14T22:13:20Z'},{'type':'Ready','status':'True','lastTransitionTime':"                \
     "'2023-11-14T22:13:20Z'}]"
-#define BALANCER                                                                                   \
+#define PUBLIC                                                                                     \
+    "{'ingress':[{'domainInternal':'nonagon-gateway.knative-serving.svc.cluster.local'}]}"
+#define PRIVATE                                                                                    \
     "{'ingress':[{'ip':'10.222.0.1','domainInternal':"                                             \
-    "'nonagon-gateway.knative-serving.svc.cluster.local'}]}"
+    "'nonagon-gateway-internal.knative-serving.svc.cluster.local'}]}"
 
 static void test_status_follows_acknowledgement(void **state)
 {
     struct world w;
 
     start(&w);
+    put_service(&w);
     put_ingress(&w, "i", CLASS_GATEWAY, "{'rules':[" RULE("h") "]}", "{}");
     run(&w, "i");
     assert_int_equal(plan_len(w.plan), 0); /* nothing is written while nothing is known */
@@ -242,17 +265,10 @@ static void test_status_follows_acknowledgement(void **state)
     run(&w, "i");
     const char *s = status(&w);
     assert_non_null(strstr(s, SERVED));
-    assert_non_null(strstr(s, "'publicLoadBalancer':" BALANCER));
-    assert_non_null(strstr(s, "'privateLoadBalancer':" BALANCER));
+    assert_non_null(strstr(s, "'publicLoadBalancer':" PUBLIC));
+    assert_non_null(strstr(s, "'privateLoadBalancer':" PRIVATE));
     assert_non_null(strstr(s, "'observedGeneration':1"));
-    /* The name in the status resolves: Service and Endpoints come with it. */
-    assert_int_equal(plan_len(w.plan), 3);
-    assert_string_equal(plan_at(w.plan, 0)->name, GATEWAY_SERVICE);
-    assert_string_equal(plan_at(w.plan, 1)->name, GATEWAY_SERVICE);
-    for (size_t i = 0; i < 2; i++) {
-        _cleanup_kobj_ const struct kobj *o = kmut_freeze(plan_at(w.plan, i)->obj);
-        cache_put(manager_cache(w.m, plan_at(w.plan, i)->res), o);
-    }
+    assert_int_equal(plan_len(w.plan), 1);
     put_ingress(&w, "i", CLASS_GATEWAY, "{'rules':[" RULE("h") "]}", s);
     run(&w, "i");
     assert_int_equal(plan_len(w.plan), 0);
@@ -264,6 +280,7 @@ static void test_slow_acknowledgement(void **state)
     struct world w;
 
     start(&w);
+    put_service(&w);
     put_ingress(&w, "i", CLASS_GATEWAY, "{'rules':[" RULE("h") "]}", "{}");
     run(&w, "i");
     w.mono_ns = 2 * NS_PER_SEC;
@@ -279,6 +296,7 @@ static void test_late_acknowledgement(void **state)
     struct world w;
 
     start(&w);
+    put_service(&w);
     put_ingress(&w, "i", CLASS_GATEWAY, "{'rules':[" RULE("h") "]}", "{}");
     run(&w, "i");
     put_ingress(&w, "i", CLASS_GATEWAY, "{'rules':[" RULE("g") "]}", "{}");
@@ -292,6 +310,8 @@ static void test_late_acknowledgement(void **state)
     end(&w);
 }
 
+#define GONE "remove ingress ns/i\nremove backend ns/r:80\n"
+
 static void test_leaving(void **state)
 {
     static const struct {
@@ -303,15 +323,16 @@ static void test_leaving(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         start(&w);
+        put_service(&w);
         _cleanup_kobj_ const struct kobj *before =
             kobj_ref(put_ingress(&w, "i", CLASS_GATEWAY, "{'rules':[" RULE("h") "]}", "{}"));
         run(&w, "i");
         recorder_take();
         gateway_on_ingress(w.g, before,
                            put_ingress(&w, "i", cases[i].class, "{'rules':[" RULE("h") "]}", "{}"));
-        assert_string_equal(recorder_take(), cases[i].removed ? "remove ingress ns/i\n" : "");
+        assert_string_equal(recorder_take(), cases[i].removed ? GONE : "");
         gateway_on_ingress(w.g, before, NULL);
-        assert_string_equal(recorder_take(), cases[i].removed ? "" : "remove ingress ns/i\n");
+        assert_string_equal(recorder_take(), cases[i].removed ? "" : GONE);
         end(&w);
     }
 }
@@ -321,6 +342,7 @@ static void test_host_conflict(void **state)
     struct world w;
 
     start(&w);
+    put_service(&w);
     const struct kobj *first =
         put_ingress(&w, "first", CLASS_GATEWAY, "{'rules':[" RULE("H.example") "]}", "{}");
     run(&w, "first");
@@ -354,21 +376,26 @@ static void test_unusable_spec(void **state)
     }
 }
 
-/* ---- backends ---- */
+/* ---- revisions ---- */
 struct pods {
     struct world w;
-    struct backends *b;
+    struct revisions *b;
 };
+
+static void on_known(void *ctx, const char *ns, const char *revision)
+{
+}
 
 static void pods_start(struct pods *p)
 {
     start(&p->w);
-    p->b = backends_new(p->w.loop, NULL);
+    p->b =
+        revisions_new(&(struct revisions_opts){.manager = p->w.m, .on_known = on_known, .ctx = p});
 }
 
 static void pods_end(struct pods *p)
 {
-    backends_free(p->b);
+    revisions_free(p->b);
     end(&p->w);
 }
 
@@ -395,7 +422,7 @@ static struct kobj *pod(struct pods *p, const char *name, const char *ip, const 
 /* What the change makes the plugin say; the objects are used up. */
 static const char *pod_event(struct pods *p, struct kobj *before, struct kobj *after)
 {
-    backends_on_pod(p->b, before, after);
+    revisions_on_pod(p->b, before, after);
     kobj_unref(before);
     kobj_unref(after);
     return recorder_take();
@@ -403,7 +430,7 @@ static const char *pod_event(struct pods *p, struct kobj *before, struct kobj *a
 
 static const char *revision_event(struct pods *p, struct kobj *before, struct kobj *after)
 {
-    backends_on_revision(p->b, before, after);
+    revisions_on_revision(p->b, before, after);
     kobj_unref(before);
     kobj_unref(after);
     return recorder_take();
@@ -417,7 +444,7 @@ static void test_backend_life(void **state)
     struct pods p;
 
     pods_start(&p);
-    backends_on_synced(p.b);
+    revisions_on_synced(p.b);
     assert_string_equal(revision_event(&p, NULL, revision(&p, SPEC)), HEAD "\n");
     assert_string_equal(pod_event(&p, NULL, pod(&p, "a", "", "False", "")), "");
     assert_string_equal(pod_event(&p, NULL, pod(&p, "a", "10.0.0.2", "False", "")), "");
@@ -444,7 +471,7 @@ static void test_only_changes_are_told(void **state)
     struct pods p;
 
     pods_start(&p);
-    backends_on_synced(p.b);
+    revisions_on_synced(p.b);
     revision_event(&p, NULL, revision(&p, SPEC));
     assert_string_equal(revision_event(&p, revision(&p, SPEC), revision(&p, SPEC)), "");
     assert_string_equal(revision_event(&p, revision(&p, SPEC), revision(&p, "'timeoutSeconds':1")),
@@ -457,7 +484,7 @@ static void test_pod_before_revision(void **state)
     struct pods p;
 
     pods_start(&p);
-    backends_on_synced(p.b);
+    revisions_on_synced(p.b);
     assert_string_equal(pod_event(&p, NULL, pod(&p, "a", "10.0.0.2", "True", "")), "");
     assert_string_equal(revision_event(&p, NULL, revision(&p, SPEC)), HEAD " a@10.0.0.2:8080\n");
     pods_end(&p);
@@ -471,7 +498,7 @@ static void test_quiet_until_synced(void **state)
     pods_start(&p);
     assert_string_equal(revision_event(&p, NULL, revision(&p, SPEC)), "");
     assert_string_equal(pod_event(&p, NULL, pod(&p, "a", "10.0.0.2", "True", "")), "");
-    backends_on_synced(p.b);
+    revisions_on_synced(p.b);
     assert_string_equal(recorder_take(), HEAD " a@10.0.0.2:8080\n");
     pods_end(&p);
 }

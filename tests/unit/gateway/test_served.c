@@ -97,8 +97,8 @@ static int setup(void **state)
         w->loop,
         &(struct http_server_opts){.listen = {.host = "127.0.0.1"}, .handler = pod_answers}, &e);
     w->http = http_client_new(w->loop);
-    w->g = gateway_new(
-        &(struct gateway_opts){.manager = w->m, .dataplane = w->dp, .local_ip = "127.0.0.1"});
+    w->g = gateway_new(&(struct gateway_opts){
+        .manager = w->m, .dataplane = w->dp, .listeners = {.local_ip = "127.0.0.1"}});
     w->poll = timer_new(w->loop, check, w);
     timer_repeat(w->poll, 1);
     manager_start(w->m);
@@ -154,6 +154,11 @@ static void put_revision(struct world *w)
     put(w, &KR_REVISION,
         "{'apiVersion':'serving.knative.dev/v1','kind':'Revision','metadata':{'name':'rev',"
         "'namespace':'ns'},'spec':{'timeoutSeconds':300}}");
+    put(w, &KR_SERVICE,
+        "{'apiVersion':'v1','kind':'Service','metadata':{'name':'rev','namespace':'ns','labels':{"
+        "'serving.knative.dev/revision':'rev'},'ownerReferences':[{'kind':'ServerlessService',"
+        "'name':'rev','uid':'u','controller':true}]},'spec':{'ports':[{'name':'http','port':80}]}"
+        "}");
 }
 
 static void put_pod(struct world *w)

@@ -157,6 +157,21 @@ static void test_modes(void **state)
     }
 }
 
+/* Activators that do not speak the revision's protocol are none. */
+static void test_activators_of_another_protocol(void **state)
+{
+    struct table t;
+
+    start(&t, "Proxy", "h2c");
+    endpoints(&t, SYSTEM_NAMESPACE, ACTIVATOR_SERVICE, "'addresses':[{'ip':'10.9.0.1'}]",
+              "{'name':'http','port':8012}");
+    endpoints(&t, "ns", NAME "-private", POD, "{'name':'http2','port':8080}");
+    run(&t);
+    assert_string_equal(
+        subsets(&t), "[{'addresses':[{'ip':'10.0.0.9'}],'ports':[{'name':'http2','port':8080}]}]");
+    table_end(&t);
+}
+
 /* A pod comes and goes: only the Endpoints and the status follow. */
 static void test_pods_come_and_go(void **state)
 {
@@ -254,10 +269,15 @@ static void test_subset_of_activators(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_run),        cmocka_unit_test(test_h2c),
-        cmocka_unit_test(test_no_deployment),    cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_pods_come_and_go), cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_subsets),          cmocka_unit_test(test_subset_of_activators),
+        cmocka_unit_test(test_first_run),
+        cmocka_unit_test(test_h2c),
+        cmocka_unit_test(test_no_deployment),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_pods_come_and_go),
+        cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_subsets),
+        cmocka_unit_test(test_subset_of_activators),
+        cmocka_unit_test(test_activators_of_another_protocol),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,12 @@
 /*
- * An Ingress is given to the data plane when the hash of its spec is not the one given last; its
- * status is written once the data plane says that every worker serves that very hash. Until then
- * nothing is written: readers ignore a status of an older generation, so an interim one would only
- * cost a write. An acknowledgement that takes long is told.
+ * An Ingress is given to the data plane when the hash of its spec, or what its splits lead to, is
+ * not what was given last; its status is written once the data plane says that every worker serves
+ * that very hash. Until then nothing is written: readers ignore a status of an older generation, so
+ * an interim one would only cost a write. An acknowledgement that takes long is told.
+ *
+ * Ready means served: it also needs every Service that the splits name, its port, and somebody
+ * behind it. Those come and go without the Ingress changing; backends.c says when, and the key runs
+ * again.
  *
  * What was given lives in memory only, like the data plane's own tables: both start empty together.
  */
@@ -16,6 +20,7 @@
 #include "plugin/ingress/gateway/backends.h"
 #include "plugin/ingress/gateway/hosts.h"
 #include "plugin/ingress/gateway/ingress_hash.h"
+#include "plugin/ingress/gateway/listeners.h"
 #include "plugin/ingress/gateway/translate.h"
 
 #define PROGRAMMED "NetworkConfigured"
@@ -27,7 +32,9 @@ static const struct condition_set conditions = {.top = "Ready", .dependents = de
 
 struct given { /* to the data plane, per Ingress */
     char hash[INGRESS_HASH_LEN + 1];
+    char *keys; /* of the backends that its splits lead to */
     bool applied;
+    uint64_t serial;  /* of the acknowledgement that counts */
     int64_t since_ns; /* monotonic */
 };
 
@@ -35,12 +42,20 @@ struct gateway {
     struct manager *m;
     struct dataplane *dp;
     struct controller *controller;
-    char *local_ip, *domain_internal;
+    char *local_ip, *domain_public, *domain_local;
     struct map *given;
     struct host_table *hosts;
     struct backends *backends;
+    struct gateway_listeners *listeners;
     struct list acks; /* outstanding */
-    bool conflicted;  /* some Ingress waits for a host of another */
+    uint64_t serial;
+    bool conflicted; /* some Ingress waits for a host of another */
+    /* those listed at start that are neither served yet nor refused; NULL before the first list,
+     * and when all are through */
+    struct map *unrouted;
+    bool routed;
+    void (*on_routed)(void *ctx);
+    void *routed_ctx;
 };
 
 /* One expected acknowledgement; outlives the gateway if it must. */
@@ -48,9 +63,60 @@ struct ack {
     struct list node;
     struct gateway *g; /* NULL: nobody waits any more */
     char *key;
-    char hash[INGRESS_HASH_LEN + 1];
+    uint64_t serial;
 };
 
+/* ---- the first list ---- */
+static bool ours(const struct kobj *o)
+{
+    return o && !kobj_deleting(o) && streq(kobj_annotation(o, A_INGRESS_CLASS), CLASS_GATEWAY);
+}
+
+static void look_if_routed(struct gateway *g)
+{
+    if (!g->unrouted || map_len(g->unrouted) > 0)
+        return;
+    map_free(steal(&g->unrouted));
+    g->routed = true;
+    if (g->on_routed)
+        g->on_routed(g->routed_ctx);
+}
+
+/* Served, refused, or gone: what was listed at start need not be waited for any longer. */
+static void settled(struct gateway *g, const char *key)
+{
+    if (g->unrouted && map_del(g->unrouted, key))
+        look_if_routed(g);
+}
+
+static int await(void *ctx, const struct kobj *ingress)
+{
+    struct gateway *g = ctx;
+    _cleanup_free_ char *key = kobj_key(ingress);
+
+    if (ours(ingress))
+        map_set(g->unrouted, key, g);
+    return 0;
+}
+
+void gateway_on_synced(void *ctx)
+{
+    struct gateway *g = ctx;
+
+    g->unrouted = map_new(NULL);
+    cache_each(manager_cache(g->m, &KR_INGRESS), await, g);
+    look_if_routed(g);
+}
+
+void gateway_on_routed(struct gateway *g, void (*fn)(void *ctx), void *ctx)
+{
+    g->on_routed = fn;
+    g->routed_ctx = ctx;
+    if (g->routed)
+        fn(ctx);
+}
+
+/* ---- acknowledgements ---- */
 static void enqueue(struct gateway *g, const char *key)
 {
     char ns[254];
@@ -67,22 +133,23 @@ static void on_applied(void *ctx)
     if (a->g) {
         struct given *given = map_get(a->g->given, a->key);
         list_del(&a->node);
-        if (given && streq(given->hash, a->hash) && !given->applied) {
+        if (given && given->serial == a->serial) {
             given->applied = true;
             enqueue(a->g, a->key);
+            settled(a->g, a->key);
         }
     }
     free(a->key);
     free(a);
 }
 
-static struct ack *expect(struct gateway *g, const char *key, const char *hash)
+static struct ack *expect(struct gateway *g, const char *key, uint64_t serial)
 {
     struct ack *a = xnew(struct ack);
 
     a->g = g;
     a->key = xstrdup(key);
-    memcpy(a->hash, hash, sizeof(a->hash));
+    a->serial = serial;
     list_push_back(&g->acks, &a->node);
     return a;
 }
@@ -109,110 +176,105 @@ static int claim(struct gateway *g, const struct dp_ingress *in, const char **re
     return r;
 }
 
+static void given_free(void *p)
+{
+    struct given *given = p;
+
+    free(given->keys);
+    free(given);
+}
+
 static struct given *give(struct gateway *g, const struct reconcile_ctx *rc,
                           const struct dp_ingress *in)
 {
     struct given *given = xnew(struct given);
 
     memcpy(given->hash, in->hash, sizeof(given->hash));
+    given->keys = backends_keys(g->backends, rc->key);
     given->since_ns = rc->mono_ns;
+    given->serial = ++g->serial;
     map_set(g->given, rc->key, given);
-    dp_set_ingress(g->dp, in, manager_loop(g->m), on_applied, expect(g, rc->key, in->hash));
+    dp_set_ingress(g->dp, in, manager_loop(g->m), on_applied, expect(g, rc->key, given->serial));
+    return given;
+}
+
+static struct backend_key find_backend(void *ctx, const char *ns, const char *service,
+                                       const yyjson_val *port)
+{
+    struct gateway *g = ctx;
+
+    return backends_find(g->backends, ns, service, port);
+}
+
+/* Whether its splits still lead where they led when it was given. */
+static bool has_keys(struct gateway *g, const char *key, const struct given *given)
+{
+    _cleanup_free_ char *keys = backends_keys(g->backends, key);
+
+    return streq(given->keys, keys);
+}
+
+static struct given *translate_and_give(struct gateway *g, const struct reconcile_ctx *rc,
+                                        const char *hash, const char **reason, struct err *e)
+{
+    struct translate_names names = {find_backend, g};
+    struct given *given = NULL;
+    struct dp_ingress in;
+    struct arena a;
+
+    arena_init(&a);
+    if (ingress_translate(rc->obj, rc->key, hash, &names, &a, &in, e) == 0 &&
+        claim(g, &in, reason, e) == 0)
+        given = give(g, rc, &in);
+    arena_done(&a);
     return given;
 }
 
 /* The record of what the data plane was told of this object; tells it first if that is out of date.
- * NULL on error. */
+ * NULL on error: then it has what it had. */
 static struct given *program(struct gateway *g, const struct reconcile_ctx *rc, const char **reason,
                              struct err *e)
 {
     struct given *given = map_get(g->given, rc->key);
     char hash[INGRESS_HASH_LEN + 1];
-    struct dp_ingress in;
 
     *reason = "ReconcileIngressFailed";
     if (ingress_hash(rc->obj, hash, e) < 0)
         return NULL;
-    if (given && streq(given->hash, hash))
+    if (given && streq(given->hash, hash) && has_keys(g, rc->key, given))
         return given;
-    struct arena a;
-    arena_init(&a);
-    int r = ingress_translate(rc->obj, rc->key, hash, &a, &in, e);
-    if (r == 0)
-        r = claim(g, &in, reason, e);
-    given = r < 0 ? NULL : give(g, rc, &in);
-    arena_done(&a);
+    backends_claim(g->backends, rc->key, rc->obj);
+    given = translate_and_give(g, rc, hash, reason, e);
+    backends_settle(g->backends, rc->key, given);
     return given;
 }
 
-/* ---- the Service that gives the listener its name ---- */
-static void add_port(yyjson_mut_doc *d, yyjson_mut_val *ports)
-{
-    yyjson_mut_val *port = jm_add_obj(d, ports);
-
-    jm_set_str(d, port, "http2", "name");
-    jm_set_int(d, port, 80, "port");
-    jm_set_str(d, port, "TCP", "protocol");
-}
-
-static struct kmut *service(void)
-{
-    struct kmut *m = kmut_new(&KR_SERVICE, SYSTEM_NAMESPACE, GATEWAY_SERVICE);
-
-    jm_set_str(KM(m), "ClusterIP", "spec", "type");
-    jm_set_str(KM(m), "None", "spec", "clusterIP");
-    add_port(m->d, jm_arr(KM(m), "spec", "ports"));
-    return m;
-}
-
-static void set_subsets(struct kmut *m, const char *ip)
-{
-    jm_del(m->root, "subsets");
-    yyjson_mut_val *subset = jm_add_obj(m->d, jm_arr(KM(m), "subsets"));
-    jm_set_str(m->d, jm_add_obj(m->d, jm_arr(m->d, subset, "addresses")), ip, "ip");
-    add_port(m->d, jm_arr(m->d, subset, "ports"));
-}
-
-static const char *first_ip(const struct kobj *endpoints)
-{
-    yyjson_val *subset = yyjson_arr_get_first(jget(kobj_root(endpoints), "subsets"));
-
-    return jget_str(yyjson_arr_get_first(jget(subset, "addresses")), "ip");
-}
-
-static void plan_name(struct gateway *g, struct plan *p)
-{
-    const struct cache *endpoints = manager_cache(g->m, &KR_ENDPOINTS);
-    const struct kobj *ep = cache_get(endpoints, SYSTEM_NAMESPACE, GATEWAY_SERVICE);
-
-    if (!cache_get(manager_cache(g->m, &KR_SERVICE), SYSTEM_NAMESPACE, GATEWAY_SERVICE))
-        plan_create_or_keep(p, &KR_SERVICE, service());
-    if (ep && streq(first_ip(ep), g->local_ip))
-        return;
-    struct kmut *m =
-        ep ? kmut_from(ep) : kmut_new(&KR_ENDPOINTS, SYSTEM_NAMESPACE, GATEWAY_SERVICE);
-    set_subsets(m, g->local_ip);
-    if (ep)
-        plan_update(p, &KR_ENDPOINTS, m);
-    else
-        plan_create_or_keep(p, &KR_ENDPOINTS, m);
-}
-
 /* ---- status ---- */
-static void set_balancer(struct gateway *g, struct cond *c, const char *list)
+/* The public address of the machine is nobody's to say here, so there is no IP: who follows the
+ * bridge's from outside would come to the cluster-local listener. */
+static void set_balancer(struct cond *c, const char *list, const char *domain, const char *ip)
 {
     jm_del(c->obj->root, "status", list);
     yyjson_mut_val *entry = jm_add_obj(c->obj->d, jm_arr(KM(c->obj), "status", list, "ingress"));
-    jm_set_str(c->obj->d, entry, g->local_ip, "ip");
-    jm_set_str(c->obj->d, entry, g->domain_internal, "domainInternal");
+    if (ip)
+        jm_set_str(c->obj->d, entry, ip, "ip");
+    jm_set_str(c->obj->d, entry, domain, "domainInternal");
 }
 
-static void mark_served(struct gateway *g, struct cond *c)
+static void mark_served(struct gateway *g, struct cond *c, const char *key)
 {
+    _cleanup_free_ char *why = NULL;
+    enum backend_state state = backends_judge(g->backends, key, &why);
+
     cs_true(c, PROGRAMMED);
-    cs_true(c, BALANCED);
-    set_balancer(g, c, "publicLoadBalancer");
-    set_balancer(g, c, "privateLoadBalancer");
+    set_balancer(c, "publicLoadBalancer", g->domain_public, NULL);
+    set_balancer(c, "privateLoadBalancer", g->domain_local, g->local_ip);
+    if (state == BACKEND_SERVED)
+        cs_true(c, BALANCED);
+    else if (state == BACKEND_EMPTY)
+        cs_unknown(c, BALANCED, backend_reason(state), "%s", why);
+    else
+        cs_false(c, BALANCED, backend_reason(state), "%s", why);
 }
 
 static void mark_slow(struct cond *c)
@@ -245,23 +307,17 @@ void gateway_reconcile(void *ctx, const struct reconcile_ctx *rc, struct plan *p
         return;
     }
     cs_begin(&c, &conditions, rc->obj, rc->now_ns);
-    if (!given)
+    if (!given) {
         mark_refused(&c, reason, &e);
-    else if (given->applied)
-        mark_served(g, &c);
+        settled(g, rc->key);
+    } else if (given->applied)
+        mark_served(g, &c, rc->key);
     else
         mark_slow(&c);
-    if (given)
-        plan_name(g, p);
     cs_end(&c, p, &KR_INGRESS);
 }
 
 /* ---- leaving ---- */
-static bool ours(const struct kobj *o)
-{
-    return o && !kobj_deleting(o) && streq(kobj_annotation(o, A_INGRESS_CLASS), CLASS_GATEWAY);
-}
-
 void gateway_on_ingress(void *ctx, const struct kobj *before, const struct kobj *after)
 {
     struct gateway *g = ctx;
@@ -271,8 +327,15 @@ void gateway_on_ingress(void *ctx, const struct kobj *before, const struct kobj 
     _cleanup_free_ char *key = kobj_key(before);
     if (map_del(g->given, key))
         dp_remove_ingress(g->dp, key, manager_loop(g->m), NULL, NULL);
+    backends_let_go(g->backends, key);
     if (host_table_release(g->hosts, key))
         retry_conflicts(g);
+    settled(g, key);
+}
+
+static void on_backend(void *ctx, const char *ingress)
+{
+    enqueue(ctx, ingress);
 }
 
 /* ---- life ---- */
@@ -288,22 +351,23 @@ struct gateway *gateway_new(const struct gateway_opts *o)
         .class_value = CLASS_GATEWAY,
     };
 
+    const char *domain = o->cluster_domain ? o->cluster_domain : "cluster.local";
+    bool public = o->listeners.public_port != 0;
     g->m = o->manager;
     g->dp = o->dataplane;
-    g->local_ip = xstrdup(o->local_ip);
-    g->domain_internal = xasprintf("%s.%s.svc.%s", GATEWAY_SERVICE, SYSTEM_NAMESPACE,
-                                   o->cluster_domain ? o->cluster_domain : "cluster.local");
-    g->given = map_new(free);
+    g->local_ip = xstrdup(o->listeners.local_ip);
+    g->domain_local = xasprintf("%s.%s.svc.%s", LISTENER_LOCAL, SYSTEM_NAMESPACE, domain);
+    g->domain_public = xasprintf("%s.%s.svc.%s", public ? LISTENER_PUBLIC : LISTENER_LOCAL,
+                                 SYSTEM_NAMESPACE, domain);
+    g->given = map_new(given_free);
     g->hosts = host_table_new();
-    g->backends = backends_new(manager_loop(g->m), g->dp);
     list_init(&g->acks);
-    manager_cache(g->m, &KR_SERVICE);
-    manager_cache(g->m, &KR_ENDPOINTS);
+    g->backends = backends_new(&(struct backends_opts){
+        .manager = g->m, .dataplane = g->dp, .on_change = on_backend, .ctx = g});
+    g->listeners = gateway_listeners_new(g->m, &o->listeners);
     g->controller = controller_new(g->m, &co);
     manager_on_change(g->m, &KR_INGRESS, gateway_on_ingress, g);
-    manager_on_change(g->m, &KR_REVISION, backends_on_revision, g->backends);
-    manager_on_change(g->m, &KR_POD, backends_on_pod, g->backends);
-    manager_on_synced(g->m, backends_on_synced, g->backends);
+    manager_on_synced(g->m, gateway_on_synced, g);
     return g;
 }
 
@@ -317,9 +381,12 @@ void gateway_free(struct gateway *g)
         list_del(it);
     }
     backends_free(g->backends);
+    gateway_listeners_free(g->listeners);
+    map_free(g->unrouted);
     host_table_free(g->hosts);
     map_free(g->given);
-    free(g->domain_internal);
+    free(g->domain_public);
+    free(g->domain_local);
     free(g->local_ip);
     free(g);
 }

@@ -5,6 +5,7 @@
 
 struct translation {
     const struct kobj *ingress;
+    const struct translate_names *names;
     struct arena *arena;
     bool redirect;
     struct err *e;
@@ -40,8 +41,9 @@ static int split(struct translation *t, const yyjson_val *v, bool only, struct d
         return err_set(t->e, -EINVAL, "Ingress %s/%s has a split without serviceName",
                        kobj_namespace(t->ingress), kobj_name(t->ingress));
     ret->ns = ns && *ns ? ns : kobj_namespace(t->ingress);
-    ret->service = name;
-    ret->port = 80; /* every revision's Service has it */
+    struct backend_key key = t->names->find(t->names->ctx, ret->ns, name, jget(v, "servicePort"));
+    ret->service = key.service;
+    ret->port = key.port;
     ret->percent = only && percent == 0 ? 100 : percent;
     ret->set_headers = pairs(t, jget(v, "appendHeaders"), false, &ret->n_set_headers);
     return 0;
@@ -115,13 +117,15 @@ static int rule(struct translation *t, const yyjson_val *v, struct dp_rule *ret)
 }
 
 int ingress_translate(const struct kobj *ingress, const char *key, const char *hash,
-                      struct arena *a, struct dp_ingress *ret, struct err *e)
+                      const struct translate_names *names, struct arena *a, struct dp_ingress *ret,
+                      struct err *e)
 {
     yyjson_val *spec = jget(kobj_root(ingress), "spec");
     const yyjson_val *list = jget(spec, "rules");
     struct dp_rule *rules = arena_alloc(a, (length(list) + 1) * sizeof(*rules));
     struct translation t = {
         .ingress = ingress,
+        .names = names,
         .arena = a,
         .redirect = streq(jget_str(spec, "httpOption"), "Redirected"),
         .e = e,
