@@ -1,15 +1,20 @@
-/* A sweep walks the pages of all Events and deletes the old ones of each page one by one before it
- * asks for the next. */
+/*
+ * A sweep walks the pages of all Events and deletes the old ones of each page one by one before it
+ * asks for the next. Where more are left than may be kept, it walks them once more and deletes what
+ * is not younger than the oldest that may stay.
+ */
 #include "cluster/workload/event_expiry.h"
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/vec.h"
 
 #define KEEP_NS     (3600 * NS_PER_SEC)
-#define SWEEP_MS    (5 * 60 * 1000)
+#define SWEEP_MS    (60 * 1000)
 #define PAGE        200
 #define LONGEST_URL 4096
 
@@ -18,6 +23,11 @@ struct event_expiry {
     struct timer *sweep;
     yyjson_doc *page; /* being worked on */
     size_t at;
+    size_t limit;
+    VEC(int64_t) kept; /* when the Events that the first walk leaves were last seen */
+    size_t excess;     /* to be deleted in the second walk */
+    int64_t cutoff;    /* as old as this, or older */
+    bool counting;     /* the first walk */
     bool asking, freed;
 };
 
@@ -47,6 +57,7 @@ static void really_free(struct event_expiry *x)
 {
     timer_free(x->sweep);
     yyjson_doc_free(x->page);
+    vec_done(&x->kept);
     free(x);
 }
 
@@ -117,30 +128,69 @@ static void delete_event(struct event_expiry *x, yyjson_val *event)
         on_deleted);
 }
 
+static bool must_go(struct event_expiry *x, int64_t seen, int64_t oldest)
+{
+    if (seen < oldest)
+        return true;
+    if (x->excess == 0 || seen > x->cutoff)
+        return false;
+    x->excess--;
+    return true;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* All pages were walked. */
+static void end_walk(struct event_expiry *x)
+{
+    yyjson_doc_free(steal(&x->page));
+    x->excess = x->kept.n > x->limit ? x->kept.n - x->limit : 0;
+    if (x->excess) {
+        qsort(x->kept.p, x->kept.n, sizeof(*x->kept.p), by_age);
+        x->cutoff = x->kept.p[x->excess - 1];
+        ask_page(x, NULL);
+    }
+    vec_done(&x->kept);
+    x->counting = false;
+}
+
 /* Goes on with the page; behind its last event with the next page, if there is one. */
 static void step(struct event_expiry *x)
 {
     yyjson_val *items = x->page ? jget(x->page->root, "items") : NULL;
     const char *token = x->page ? jget_str(x->page->root, "metadata", "continue") : NULL;
-    int64_t oldest = clock_wall_ns() - KEEP_NS;
+    int64_t oldest = loop_wall_ns(manager_loop(x->m)) - KEEP_NS;
 
     while (x->at < yyjson_arr_size(items)) {
         yyjson_val *event = yyjson_arr_get(items, x->at++);
-        if (event_last_seen(event) < oldest && jget_str(event, "metadata", "name")) {
+        int64_t seen = event_last_seen(event);
+        if (jget_str(event, "metadata", "name") && must_go(x, seen, oldest)) {
             delete_event(x, event);
             return;
         }
+        if (x->counting)
+            vec_push(&x->kept, seen);
     }
     if (token && *token)
         ask_page(x, token);
+    else if (x->counting)
+        end_walk(x);
     else
         yyjson_doc_free(steal(&x->page));
 }
 
 void event_expiry_sweep(struct event_expiry *x)
 {
-    if (!x->asking)
-        ask_page(x, NULL);
+    if (x->asking)
+        return;
+    x->kept.n = x->excess = 0;
+    x->counting = true;
+    ask_page(x, NULL);
 }
 
 static void on_sweep(void *ctx)
@@ -148,11 +198,12 @@ static void on_sweep(void *ctx)
     event_expiry_sweep(ctx);
 }
 
-struct event_expiry *event_expiry_new(struct manager *m)
+struct event_expiry *event_expiry_new(struct manager *m, size_t limit)
 {
     struct event_expiry *x = xnew(struct event_expiry);
 
     x->m = m;
+    x->limit = limit;
     x->sweep = timer_new(manager_loop(m), on_sweep, x);
     timer_repeat(x->sweep, SWEEP_MS);
     return x;

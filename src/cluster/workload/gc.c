@@ -1,4 +1,9 @@
 /*
+ * Foreground deletion: an owner that waits for its dependents (it is being deleted and has the
+ * finalizer for that) counts as gone for them, and they are deleted in the foreground too. It loses
+ * the finalizer when no dependent is left that blocks it. A dependent with another, living owner
+ * stays, and only loses the reference.
+ *
  * An owner is alive if a cache has it, gone if its deletion was seen, and else unknown: caches of
  * different kinds run ahead of each other, so an owner that no cache has yet is asked for by name
  * before anything is deleted for it.
@@ -15,6 +20,7 @@
 #define SETTLE_NS     NS_PER_SEC /* how long an owner's event may be behind its dependent's */
 #define MAX_REQUESTS  8
 #define GONE_REMEMBER 8192
+#define FOREGROUND    "foregroundDeletion"
 
 struct gc_kind {
     struct gc *gc;
@@ -77,7 +83,24 @@ static struct gc_kind *find_kind(const struct gc *g, yyjson_val *ref)
     return NULL;
 }
 
-enum fate { ALIVE, GONE, UNKNOWN };
+/* ---- who waits for its dependents ---- */
+
+static bool waits(const struct kobj *o)
+{
+    yyjson_val *finalizer;
+    size_t i, max;
+
+    if (!o || !kobj_deleting(o))
+        return false;
+    yyjson_arr_foreach(jget(kobj_root(o), "metadata", "finalizers"), i, max, finalizer)
+    {
+        if (streq(yyjson_get_str(finalizer), FOREGROUND))
+            return true;
+    }
+    return false;
+}
+
+enum fate { ALIVE, GONE, WAITING, UNKNOWN };
 
 /* An owner of a kind that is not known here cannot be judged, so it counts as alive. */
 static enum fate fate_of(const struct gc *g, yyjson_val *ref, const char *ns)
@@ -90,7 +113,9 @@ static enum fate fate_of(const struct gc *g, yyjson_val *ref, const char *ns)
     if (map_has(g->gone, uid))
         return GONE;
     const struct kobj *owner = cache_get(k->cache, k->res->namespaced ? ns : "", name);
-    return owner && streq(kobj_uid(owner), uid) ? ALIVE : UNKNOWN;
+    if (!owner || !streq(kobj_uid(owner), uid))
+        return UNKNOWN;
+    return waits(owner) ? WAITING : ALIVE;
 }
 
 /* ---- the queue ---- */
@@ -217,12 +242,39 @@ static void inspect(struct gc_kind *k, const struct kobj *o)
 
     yyjson_arr_foreach(refs, i, max, ref)
     {
-        if (fate_of(k->gc, ref, kobj_namespace(o)) == ALIVE)
+        enum fate fate = fate_of(k->gc, ref, kobj_namespace(o));
+        if (fate == ALIVE)
             continue;
         _cleanup_free_ char *key = queue_key(k, o);
-        enqueue(k->gc, key, SETTLE_NS);
+        enqueue(k->gc, key, fate == WAITING ? 0 : SETTLE_NS);
         return;
     }
+}
+
+/* Owners that wait for this dependent look again. */
+static void enqueue_waiting_owners(struct gc *g, const struct kobj *dependent)
+{
+    yyjson_val *refs = jget(kobj_root(dependent), "metadata", "ownerReferences"), *ref;
+    size_t i, max;
+
+    yyjson_arr_foreach(refs, i, max, ref)
+    {
+        if (fate_of(g, ref, kobj_namespace(dependent)) != WAITING)
+            continue;
+        const struct gc_kind *k = find_kind(g, ref);
+        _cleanup_free_ char *key =
+            queue_key(k, cache_get(k->cache, k->res->namespaced ? kobj_namespace(dependent) : "",
+                                   jget_str(ref, "name")));
+        enqueue(g, key, 0);
+    }
+}
+
+static void begin_waiting(struct gc_kind *k, const struct kobj *o)
+{
+    _cleanup_free_ char *key = queue_key(k, o);
+
+    enqueue(k->gc, key, 0);
+    enqueue_dependents(k->gc, kobj_uid(o));
 }
 
 static void on_change(void *ctx, const struct kobj *before, const struct kobj *after)
@@ -231,8 +283,12 @@ static void on_change(void *ctx, const struct kobj *before, const struct kobj *a
     yyjson_val *old = jget(kobj_root(before), "metadata", "ownerReferences");
     yyjson_val *new = jget(kobj_root(after), "metadata", "ownerReferences");
 
+    if (waits(after) && !waits(before))
+        begin_waiting(k, after);
     if (before && after && json_equal(old, new))
         return;
+    if (before)
+        enqueue_waiting_owners(k->gc, before);
     if (before)
         each_other_ref(k, before, drop_dependent);
     if (!after) {
@@ -315,12 +371,13 @@ static void ask_for_owner(struct gc *g, const char *key, yyjson_val *ref, const 
             on_owner, request_new(g, key, jget_str(ref, "uid")));
 }
 
-static void collect(struct gc *g, const char *key, const struct gc_kind *k, const struct kobj *o)
+static void collect(struct gc *g, const char *key, const struct gc_kind *k, const struct kobj *o,
+                    bool foreground)
 {
     _cleanup_free_ char *body =
         xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"propagationPolicy\":"
-                  "\"Background\",\"preconditions\":{\"uid\":\"%s\"}}",
-                  kobj_uid(o));
+                  "\"%s\",\"preconditions\":{\"uid\":\"%s\"}}",
+                  foreground ? "Foreground" : "Background", kobj_uid(o));
 
     kube_do(manager_client(g->m),
             &(struct kube_request){.verb = KUBE_DELETE,
@@ -331,28 +388,142 @@ static void collect(struct gc *g, const char *key, const struct gc_kind *k, cons
             on_deleted, request_new(g, key, NULL));
 }
 
+static void on_patched(void *ctx, const struct kube_status *st, struct str body)
+{
+    request_end(ctx, st->err.code && !kube_is_not_found(st));
+}
+
+/* Replaces one list of the metadata, if the object is still what it was. */
+static void patch_list(struct gc *g, const char *key, const struct gc_kind *k, const struct kobj *o,
+                       const char *list, yyjson_mut_doc *d, yyjson_mut_val *value)
+{
+    yyjson_mut_val *root = yyjson_mut_obj(d);
+
+    jm_set(d, root, value, "metadata", list);
+    jm_set_str(d, root, kobj_uid(o), "metadata", "uid");
+    jm_set_str(d, root, jget_str(kobj_root(o), "metadata", "resourceVersion"), "metadata",
+               "resourceVersion");
+    size_t n;
+    _cleanup_free_ char *text = json_mut_text(root, &n);
+    kube_do(manager_client(g->m),
+            &(struct kube_request){.verb = KUBE_PATCH_MERGE,
+                                   .res = k->res,
+                                   .ns = kobj_namespace(o),
+                                   .name = kobj_name(o),
+                                   .body = {text, n}},
+            on_patched, request_new(g, key, NULL));
+}
+
+/* ---- foreground ---- */
+
+static int blocks(void *ctx, const struct kobj *dependent)
+{
+    const char *uid = ctx;
+    yyjson_val *refs = jget(kobj_root(dependent), "metadata", "ownerReferences"), *ref;
+    size_t i, max;
+
+    yyjson_arr_foreach(refs, i, max, ref)
+    {
+        if (streq(jget_str(ref, "uid"), uid) && jget_bool(ref, false, "blockOwnerDeletion"))
+            return 1;
+    }
+    return 0;
+}
+
+static bool is_blocked(struct gc *g, const struct kobj *o)
+{
+    const char *uid = kobj_uid(o);
+    const struct dependents *d = map_get(g->others, uid);
+    const struct gc_kind *k;
+    bool any = false;
+
+    for (size_t i = 0; !any && i < g->known.n; i++)
+        any = cache_each_by(g->known.p[i]->cache, "owner", uid, blocks, (void *)(uintptr_t)uid);
+    for (size_t i = 0; d && !any && i < d->keys.n; i++) {
+        const struct kobj *dependent = find_object(g, d->keys.p[i], &k);
+        any = dependent && blocks((void *)(uintptr_t)uid, dependent);
+    }
+    return any;
+}
+
+/* The last dependent that blocks it is gone: it may go. True if a request was sent. */
+static bool let_go(struct gc *g, const char *key, const struct gc_kind *k, const struct kobj *o)
+{
+    _cleanup_jmut_ yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *rest = yyjson_mut_arr(d);
+    yyjson_val *finalizer;
+    size_t i, max;
+
+    if (is_blocked(g, o))
+        return false;
+    yyjson_arr_foreach(jget(kobj_root(o), "metadata", "finalizers"), i, max, finalizer)
+    {
+        if (!streq(yyjson_get_str(finalizer), FOREGROUND))
+            jm_add_str(d, rest, yyjson_get_str(finalizer));
+    }
+    patch_list(g, key, k, o, "finalizers", d, rest);
+    return true;
+}
+
+/* It has an owner that lives: those that wait for it need not. */
+static void leave_waiting(struct gc *g, const char *key, const struct gc_kind *k,
+                          const struct kobj *o)
+{
+    _cleanup_jmut_ yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *rest = yyjson_mut_arr(d);
+    yyjson_val *ref;
+    size_t i, max;
+
+    yyjson_arr_foreach(jget(kobj_root(o), "metadata", "ownerReferences"), i, max, ref)
+    {
+        if (fate_of(g, ref, kobj_namespace(o)) != WAITING)
+            yyjson_mut_arr_append(rest, yyjson_val_mut_copy(d, ref));
+    }
+    patch_list(g, key, k, o, "ownerReferences", d, rest);
+}
+
+/* ---- judging ---- */
+
+struct owners { /* of one object: how many there are of each fate */
+    size_t n[UNKNOWN + 1];
+    yyjson_val *unknown;
+};
+
+static struct owners owners_of(struct gc *g, const struct kobj *o)
+{
+    yyjson_val *refs = jget(kobj_root(o), "metadata", "ownerReferences"), *ref;
+    struct owners s = {0};
+    size_t i, max;
+
+    yyjson_arr_foreach(refs, i, max, ref)
+    {
+        enum fate fate = fate_of(g, ref, kobj_namespace(o));
+        s.n[fate]++;
+        if (fate == UNKNOWN)
+            s.unknown = ref;
+    }
+    return s;
+}
+
 /* True if a request was sent: then the key is settled by its answer. */
 static bool judge(struct gc *g, const char *key)
 {
     const struct gc_kind *k;
     const struct kobj *o = find_object(g, key, &k);
-    yyjson_val *refs = jget(kobj_root(o), "metadata", "ownerReferences"), *ref, *unknown = NULL;
-    size_t i, max;
+    struct owners s = owners_of(g, o);
 
-    if (!o || kobj_deleting(o) || yyjson_arr_size(refs) == 0)
+    if (o && waits(o))
+        return let_go(g, key, k, o);
+    if (!o || kobj_deleting(o))
         return false;
-    yyjson_arr_foreach(refs, i, max, ref)
-    {
-        enum fate fate = fate_of(g, ref, kobj_namespace(o));
-        if (fate == ALIVE)
-            return false;
-        if (fate == UNKNOWN)
-            unknown = ref;
-    }
-    if (unknown)
-        ask_for_owner(g, key, unknown, kobj_namespace(o));
+    if (s.n[ALIVE] && s.n[WAITING])
+        leave_waiting(g, key, k, o);
+    else if (s.n[ALIVE] || (!s.n[GONE] && !s.n[WAITING] && !s.n[UNKNOWN]))
+        return false;
+    else if (s.unknown)
+        ask_for_owner(g, key, s.unknown, kobj_namespace(o));
     else
-        collect(g, key, k, o);
+        collect(g, key, k, o, s.n[WAITING] > 0);
     return true;
 }
 

@@ -1,5 +1,7 @@
 /*
- * Garbage collection: deletes objects whose owners are all gone, by uid. On the manager's loop.
+ * Garbage collection: deletes objects whose owners are all gone, by uid; and what hangs on an owner
+ * that is deleted in the foreground, which goes when nothing blocks it any more. On the manager's
+ * loop.
  *
  * Uses the manager's caches for the built-in kinds and for the custom ones that are defined when it
  * starts. Kinds defined later get a manager of the collector's own, so that a definition that comes

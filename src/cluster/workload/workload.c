@@ -2,6 +2,7 @@
 #include "cluster/workload/drain.h"
 #include "cluster/workload/event_expiry.h"
 #include "cluster/workload/gc.h"
+#include "cluster/workload/limits.h"
 #include "cluster/workload/selection.h"
 #include "cluster/workload/workload_internal.h"
 
@@ -19,7 +20,7 @@ struct workload *workload_new(struct manager *m)
     w->drains = drains_new(m, w->kinds);
     namespace_controller_register(w);
     w->gc = gc_new(m, w->kinds);
-    w->expiry = event_expiry_new(m);
+    w->expiry = event_expiry_new(m, LIMIT_EVENTS);
     return w;
 }
 

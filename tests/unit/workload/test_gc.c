@@ -26,6 +26,8 @@ struct world {
     struct timer *poll;
     bool (*until)(struct world *w);
     int64_t deadline;
+    bool hold_pods; /* their deletions are answered 500 */
+    bool early;     /* the owner was let go while a pod was there */
     int owner_gets; /* questions for a Deployment by name */
     int fail_gets;  /* how many of them are answered 500 */
 };
@@ -51,6 +53,12 @@ static int refuse(void *ctx, struct str method, struct str path, const char **re
     struct world *w = ctx;
     struct str owner = STR("/apis/apps/v1/namespaces/ns/deployments/");
 
+    if (str_eq(method, STR("PATCH")) && str_starts(path, owner))
+        w->early |= fake_api_get(w->api, &KR_POD, "ns", "p") != NULL;
+    if (str_eq(method, STR("DELETE")) && w->hold_pods) {
+        *reason = "InternalError";
+        return 500;
+    }
     if (!str_eq(method, STR("GET")) || !str_starts(path, owner))
         return 0;
     w->owner_gets++;
@@ -99,7 +107,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* owners: "KIND/NAME/UID/CONTROLLER" words, as of the kinds used here. */
+/* owners: "KIND/NAME/UID/HOW" words, as of the kinds used here. HOW is c for the controller, b for
+ * a controller whose deletion it blocks, n for neither. */
 static void put(struct world *w, const struct kube_resource *r, const char *name,
                 const char *owners)
 {
@@ -121,13 +130,14 @@ static void put(struct world *w, const struct kube_resource *r, const char *name
         str_split(&word, '/', &controller);
         buf_addf(&b,
                  "%s{\"apiVersion\":\"%s\",\"kind\":\"%.*s\",\"name\":\"%.*s\",\"uid\":\"%.*s\","
-                 "\"controller\":%s}",
+                 "\"controller\":%s,\"blockOwnerDeletion\":%s}",
                  i ? "," : "",
                  str_eq(kind, STR("Deployment")) ? "apps/v1"
                  : str_eq(kind, STR("Thing"))    ? "example.com/v1"
                                                  : "v1",
                  STR_ARG(kind), STR_ARG(owner), STR_ARG(uid),
-                 str_eq(controller, STR("c")) ? "true" : "false");
+                 str_eq(controller, STR("n")) ? "false" : "true",
+                 str_eq(controller, STR("b")) ? "true" : "false");
     }
     buf_addz(&b, "]}}");
     fake_api_put(w->api, r, b.p);
@@ -236,6 +246,72 @@ static void unknown_kinds_of_owners_keep_their_dependents(void **state)
     assert_true(has(w, &KR_POD, "p"));
 }
 
+/* As the server leaves an object that is deleted in the foreground. */
+static void put_waiting(struct world *w)
+{
+    static const char text[] =
+        "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"d\","
+        "\"namespace\":\"ns\",\"uid\":\"u-d\",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\","
+        "\"finalizers\":[\"other\",\"foregroundDeletion\"]}}";
+
+    fake_api_put(w->api, &KR_DEPLOYMENT, text);
+}
+
+static bool released(struct world *w)
+{
+    const struct kobj *d = fake_api_get(w->api, &KR_DEPLOYMENT, "ns", "d");
+
+    return yyjson_arr_size(jget(kobj_root(d), "metadata", "finalizers")) == 1;
+}
+
+static bool tried(struct world *w)
+{
+    return fake_api_requests(w->api, "DELETE /api/v1/namespaces/ns/pods/p") >= 2;
+}
+
+static bool shared_freed(struct world *w)
+{
+    const struct kobj *s = fake_api_get(w->api, &KR_SECRET, "ns", "s");
+
+    return yyjson_arr_size(jget(kobj_root(s), "metadata", "ownerReferences")) == 1;
+}
+
+/* The owner stays until what blocks it is gone, and then loses that finalizer alone. */
+static void foreground_waits_for_what_blocks(void **state)
+{
+    struct world *w = *state;
+
+    put(w, &KR_DEPLOYMENT, "d", "");
+    put(w, &KR_CONFIGMAP, "c", "");
+    put(w, &KR_POD, "p", "Deployment/d/u-d/b");
+    put(w, &KR_SECRET, "s", "Deployment/d/u-d/b ConfigMap/c/u-c/n"); /* has another owner */
+    start(w);
+    w->hold_pods = true;
+    put_waiting(w);
+    run_until(w, tried);
+    assert_false(released(w));
+    w->hold_pods = false;
+    run_until(w, pod_gone);
+    run_until(w, shared_freed);
+    run_until(w, released);
+    assert_false(w->early);
+    const struct kobj *d = fake_api_get(w->api, &KR_DEPLOYMENT, "ns", "d");
+    yyjson_val *left = jget(kobj_root(d), "metadata", "finalizers");
+    assert_string_equal(yyjson_get_str(yyjson_arr_get_first(left)), "other");
+}
+
+/* Found at a start, and with nothing that blocks: it goes at once. */
+static void foreground_without_dependents(void **state)
+{
+    struct world *w = *state;
+
+    put(w, &KR_POD, "p", "Deployment/d/u-d/c"); /* blocks nothing, goes all the same */
+    put_waiting(w);
+    start(w);
+    run_until(w, released);
+    run_until(w, pod_gone);
+}
+
 static void put_crd(struct world *w)
 {
     fake_api_put(w->api, &KR_CRD,
@@ -311,9 +387,35 @@ static void old_events_expire(void **state)
         snprintf(name, sizeof(name), "e%d", i);
         put_event(w, name, i % 2 ? 3700 : 3500);
     }
-    w->expiry = event_expiry_new(w->m);
+    w->expiry = event_expiry_new(w->m, 10000);
     run_until(w, only_young_events);
     event_expiry_free(w->expiry); /* with a question under way */
+}
+
+static bool as_many_as_may_be(struct world *w)
+{
+    event_expiry_sweep(w->expiry);
+    return fake_api_count(w->api, &KR_EVENT) <= 40;
+}
+
+/* More than may be kept: the oldest go. */
+static void too_many_events_go_oldest_first(void **state)
+{
+    struct world *w = *state;
+    char name[32];
+
+    for (int i = 0; i < 450; i++) {
+        snprintf(name, sizeof(name), "e%d", i);
+        put_event(w, name, (i * 7) % 450 + 10);
+    }
+    w->expiry = event_expiry_new(w->m, 40);
+    run_until(w, as_many_as_may_be);
+    assert_int_equal(fake_api_count(w->api, &KR_EVENT), 40);
+    for (int i = 0; i < 450; i++) {
+        snprintf(name, sizeof(name), "e%d", i);
+        assert_int_equal(has(w, &KR_EVENT, name), (i * 7) % 450 < 40);
+    }
+    event_expiry_free(w->expiry);
 }
 
 #define GC_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -326,9 +428,12 @@ int main(void)
         GC_TEST(an_owner_of_another_uid_is_another),
         GC_TEST(an_owner_never_seen_is_asked_for),
         GC_TEST(unknown_kinds_of_owners_keep_their_dependents),
+        GC_TEST(foreground_waits_for_what_blocks),
+        GC_TEST(foreground_without_dependents),
         GC_TEST(custom_kinds_own_and_are_owned),
         GC_TEST(kinds_defined_later_count_too),
         GC_TEST(old_events_expire),
+        GC_TEST(too_many_events_go_oldest_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
