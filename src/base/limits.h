@@ -32,10 +32,6 @@
 #define LIMIT_IMAGE_JOBS      3   /* downloads at a time; one thread of the pool stays free */
 #define LIMIT_IMAGE_BYTES     (64LL * 1024 * 1024 * 1024)
 
-/* DNS */
-#define LIMIT_DNS_PENDING 1000 /* queries waiting for another resolver */
-#define LIMIT_DNS_CLIENTS 100  /* TCP connections */
-
 /* Pods */
 #define LIMIT_LOG_FILE        (10 * 1024 * 1024) /* per container; rotated once beyond it */
 #define LIMIT_CONTAINER_PIDS  4096               /* processes and threads of one container */

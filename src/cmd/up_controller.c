@@ -21,6 +21,7 @@ static int start_dns(struct up_controller *c, struct loop *l, struct err *e)
         .port = DNS_PORT,
         .domain = UP_CLUSTER_DOMAIN,
         .manager = c->um.m,
+        .subnet = c->o->subnet,
         .gateway_ip = c->bridge_ip,
     };
 

@@ -6,6 +6,7 @@
 
 #include "cluster/dns/message.h"
 #include "cluster/dns/zone.h"
+#include "kube/slices.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,7 +20,8 @@ static struct zone *make_zone(void)
     if (z.domain)
         return &z;
     z = (struct zone){"cluster.local", "10.0.0.1", cache_new(&KR_SERVICE),
-                      cache_new(&KR_ENDPOINTS)};
+                      cache_new(&KR_ENDPOINTSLICE)};
+    slices_add_index(z.slices);
     struct kobj *o = kobj_parse(service, sizeof(service) - 1, NULL);
     cache_put(z.services, o);
     kobj_unref(o);

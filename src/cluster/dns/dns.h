@@ -1,6 +1,6 @@
 /*
  * DNS for pods: UDP and TCP on the bridge address, port 53. Answers A records of
- * SERVICE.NAMESPACE.svc.DOMAIN (and headless endpoints' addresses, ExternalName as CNAME), NXDOMAIN
+ * SERVICE.NAMESPACE.svc.DOMAIN (and headless ones' addresses, ExternalName as CNAME), NXDOMAIN
  * for unknown names beneath DOMAIN, and forwards everything else to the resolvers of
  * /etc/resolv.conf with a time limit. Message parsing is pure and fuzzed.
  */
@@ -14,7 +14,10 @@ struct dns_opts {
     const char *ip;
     int port;                /* 53 */
     const char *domain;      /* "cluster.local" */
-    struct manager *manager; /* caches of Services and Endpoints */
+    struct manager *manager; /* not started yet; caches of Services and EndpointSlices */
+    /* "10.222.0.0/16": who may ask, beside the machine itself; NULL = nobody. Others get no answer.
+     */
+    const char *subnet;
     /* Address that stands for every Service with a cluster IP of no pod (the data plane's local
      * listener). */
     const char *gateway_ip;

@@ -14,9 +14,9 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/limits.h"
 #include "base/list.h"
 #include "base/rand.h"
+#include "cluster/dns/limits.h"
 #include "net/conn.h"
 
 #define MAX_UPSTREAMS 3

@@ -12,11 +12,14 @@
 #include <uv.h>
 
 #include "base/buf.h"
-#include "base/limits.h"
+#include "base/limits.h" /* LIMIT_CONN_OUT */
 #include "base/list.h"
 #include "cluster/dns/dns.h"
 #include "cluster/dns/forward.h"
+#include "cluster/dns/limits.h"
+#include "cluster/dns/subnet.h"
 #include "cluster/dns/zone.h"
+#include "kube/slices.h"
 #include "net/conn.h"
 
 #define UDP_MAX         4096
@@ -33,6 +36,7 @@ struct dns_server {
     struct loop *loop;
     struct manager *manager;
     struct zone zone;
+    struct dns_subnet subnet;
     char *domain, *gateway_ip;
     struct forwarder *forwarder;
     struct udp_server *udp;
@@ -48,13 +52,14 @@ struct tcp_client {
     struct dns_server *s;
     struct conn *conn;
     struct timer *idle;
+    struct sockaddr_storage peer;
     struct buf in;
 };
 
 /* Where an answer goes. */
 struct asker {
-    struct tcp_client *client; /* NULL: by UDP to peer */
-    struct sockaddr_storage peer;
+    struct tcp_client *client;    /* NULL: by UDP to peer */
+    struct sockaddr_storage peer; /* by TCP without the port */
 };
 
 /* A query that another resolver was asked about. */
@@ -138,6 +143,32 @@ static void forwarded(void *ctx, const uint8_t *p, size_t n)
     waiting_free(w);
 }
 
+static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+    const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+
+    if (a->ss_family != b->ss_family)
+        return false;
+    if (a->ss_family == AF_INET6)
+        return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
+    return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+}
+
+/* So that one pod cannot use up what all share. */
+static bool has_too_many(const struct dns_server *s, const struct asker *from)
+{
+    size_t n = 0;
+
+    list_for_each(it, &s->waiting)
+    {
+        n += same_host(&list_entry(it, struct waiting, node)->asker.peer, &from->peer);
+        if (n == LIMIT_DNS_PENDING_OF_ONE)
+            return true;
+    }
+    return false;
+}
+
 static void forward_query(struct dns_server *s, const struct asker *from, const struct dns_query *q,
                           const uint8_t *p, size_t n)
 {
@@ -201,16 +232,15 @@ static void answer_query(struct dns_server *s, const struct asker *from, const u
         return;
     }
     dns_answer_begin(&a, s->out, from->client ? sizeof(s->out) : UDP_MAX, limit_of(from, &q), &q);
-    switch (zone_answer(&s->zone, &q, &a, &r)) {
-    case ZONE_FOREIGN:
+    enum zone_result where = zone_answer(&s->zone, &q, &a, &r);
+    if (where != ZONE_ANSWERED && has_too_many(s, from))
+        send_refusal(s, from, &q, DNS_SERVFAIL);
+    else if (where == ZONE_FOREIGN)
         forward_query(s, from, &q, p, n);
-        return;
-    case ZONE_OUTSIDE:
+    else if (where == ZONE_OUTSIDE)
         look_outside(s, from, &q, p, n, &a, &r);
+    if (where != ZONE_ANSWERED)
         return;
-    case ZONE_ANSWERED:
-        break;
-    }
     if (r.rcode == DNS_NXDOMAIN && !manager_synced(s->manager))
         send_refusal(s, from, &q, DNS_SERVFAIL);
     else
@@ -232,7 +262,7 @@ static void on_packet(uv_udp_t *h, ssize_t n, const uv_buf_t *b, const struct so
     struct dns_server *s = container_of(h, struct udp_server, handle)->s;
     struct asker asker = {0};
 
-    if (!s || n <= 0 || !from || flags & UV_UDP_PARTIAL)
+    if (!s || n <= 0 || !from || flags & UV_UDP_PARTIAL || !dns_subnet_may_ask(&s->subnet, from))
         return;
     memcpy(&asker.peer, from,
            from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
@@ -307,7 +337,7 @@ static void on_client_data(void *ctx, const char *p, size_t n)
     }
     timer_start(c->idle, TCP_IDLE_MS);
     while (c->in.n >= 2) {
-        struct asker asker = {.client = c};
+        struct asker asker = {.client = c, .peer = c->peer};
         size_t want = dns_u16((uint8_t *)c->in.p);
         if (want > TCP_QUERY_MAX || conn_unsent(c->conn) > LIMIT_CONN_OUT) {
             client_free(c);
@@ -325,14 +355,17 @@ static void on_client(void *ctx, struct conn *conn)
     static const struct conn_events events = {.on_data = on_client_data,
                                               .on_close = on_client_close};
     struct dns_server *s = ctx;
+    struct sockaddr_storage peer;
 
-    if (s->n_clients == LIMIT_DNS_CLIENTS) {
+    if (s->n_clients == LIMIT_DNS_CLIENTS || !dns_peer_parse(conn_peer(conn), &peer) ||
+        !dns_subnet_may_ask(&s->subnet, (const struct sockaddr *)&peer)) {
         conn_close(conn);
         return;
     }
     struct tcp_client *c = xnew(struct tcp_client);
     c->s = s;
     c->conn = conn;
+    c->peer = peer;
     c->idle = timer_new(s->loop, on_idle, c);
     buf_init(&c->in, 128 * 1024);
     list_push_back(&s->clients, &c->node);
@@ -382,8 +415,10 @@ struct dns_server *dns_server_new(struct loop *l, const struct dns_opts *o, stru
     list_init(&s->clients);
     list_init(&s->waiting);
     s->zone = (struct zone){s->domain, s->gateway_ip, manager_cache(o->manager, &KR_SERVICE),
-                            manager_cache(o->manager, &KR_ENDPOINTS)};
-    s->forwarder = forwarder_new(l, o->upstreams, o->ip, e);
+                            manager_cache(o->manager, &KR_ENDPOINTSLICE)};
+    slices_add_index(s->zone.slices);
+    if (dns_subnet_parse(o->subnet, &s->subnet, e) == 0)
+        s->forwarder = forwarder_new(l, o->upstreams, o->ip, e);
     if (s->forwarder)
         open_port(s, o, e);
     if (!s->listener) {

@@ -11,6 +11,7 @@
 
 #include "base/rand.h"
 #include "base/vec.h"
+#include "kube/slices.h"
 
 #define MAX_CNAMES    8
 #define MAX_ADDRESSES 2000
@@ -59,35 +60,41 @@ static bool copy_label(struct str s, char ret[static 64])
     return true;
 }
 
-static void add_addresses(yyjson_val *list, const char *host, address_vec *out)
-{
-    yyjson_val *v;
-    size_t i, n;
+struct gathering {
+    const char *host; /* NULL: any */
+    bool all;         /* not-ready ones too */
+    address_vec *out;
+};
 
-    yyjson_arr_foreach(list, i, n, v)
-    {
-        const char *text = jget_str(v, "ip");
-        struct in_addr ip;
-        if (host && !streq(jget_str(v, "hostname"), host))
-            continue;
-        if (text && inet_pton(AF_INET, text, &ip) == 1 && out->n < MAX_ADDRESSES)
-            vec_push(out, ip);
+/* Slices of several ports tell an address several times. */
+static bool is_there(const address_vec *v, struct in_addr ip)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->p[i].s_addr == ip.s_addr)
+            return true;
     }
+    return false;
+}
+
+static int gather(void *ctx, const struct slice_endpoint *ep)
+{
+    const struct gathering *g = ctx;
+    struct in_addr ip;
+
+    if ((!ep->ready && !g->all) || (g->host && !streq(ep->hostname, g->host)) ||
+        inet_pton(AF_INET, ep->ip, &ip) != 1 || is_there(g->out, ip))
+        return 0;
+    vec_push(g->out, ip);
+    return g->out->n == MAX_ADDRESSES;
 }
 
 static void endpoint_addresses(const struct zone *z, const struct kobj *service, const char *host,
                                address_vec *out)
 {
-    const struct kobj *e = cache_get(z->endpoints, kobj_namespace(service), kobj_name(service));
-    yyjson_val *subset;
-    size_t i, n;
+    struct gathering g = {
+        host, jget_bool(kobj_root(service), false, "spec", "publishNotReadyAddresses"), out};
 
-    yyjson_arr_foreach(jget(kobj_root(e), "subsets"), i, n, subset)
-    {
-        add_addresses(jget(subset, "addresses"), host, out);
-        if (jget_bool(kobj_root(service), false, "spec", "publishNotReadyAddresses"))
-            add_addresses(jget(subset, "notReadyAddresses"), host, out);
-    }
+    slices_each(z->slices, kobj_namespace(service), kobj_name(service), NULL, gather, &g);
 }
 
 /* A Service that only has a cluster IP is reached through the gateway; a headless one is its

@@ -1,10 +1,10 @@
 /*
  * What the names beneath the cluster's domain stand for, read from the caches of Services and
- * Endpoints. No I/O.
+ * EndpointSlices. No I/O.
  *
- *   SERVICE.NAMESPACE.svc.DOMAIN       ready addresses of its Endpoints; without any, the gateway
+ *   SERVICE.NAMESPACE.svc.DOMAIN       ready addresses of its slices; without any, the gateway
  * (if it has a cluster IP); of type ExternalName a CNAME, followed as long as it stays beneath the
- * domain HOST.SERVICE.NAMESPACE.svc.DOMAIN  the address of that host name in the Endpoints
+ * domain HOST.SERVICE.NAMESPACE.svc.DOMAIN  the address of that host name in the slices
  */
 #ifndef NONAGON_CLUSTER_DNS_ZONE_H
 #define NONAGON_CLUSTER_DNS_ZONE_H
@@ -15,9 +15,9 @@
 #define ZONE_TTL 5
 
 struct zone {
-    const char *domain;     /* lower case */
-    const char *gateway_ip; /* or NULL */
-    struct cache *services, *endpoints;
+    const char *domain;              /* lower case */
+    const char *gateway_ip;          /* or NULL */
+    struct cache *services, *slices; /* the latter with slices_add_index */
 };
 
 enum zone_result {

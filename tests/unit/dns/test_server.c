@@ -20,7 +20,9 @@
 #include <unistd.h>
 
 #include "cluster/dns/dns.h"
+#include "cluster/dns/limits.h"
 #include "cluster/dns/message.h"
+#include "cluster/dns/subnet.h"
 
 enum mood { ANSWERS, SILENT, FAILS, LIES };
 
@@ -357,6 +359,86 @@ static void freed_while_waiting(void **state)
     close(fd);
 }
 
+static int client_at(uint32_t ip)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(ip)}};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    return fd;
+}
+
+static void send_query(struct world *w, int fd, unsigned id)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr = {htonl(INADDR_LOOPBACK)},
+                            .sin_port = htons((uint16_t)dns_server_port(w->dns))};
+
+    w->query_n = dns_query_write(w->query, sizeof(w->query), id, "example.com");
+    assert_true(sendto(fd, w->query, w->query_n, 0, (struct sockaddr *)&a, sizeof(a)) > 0);
+}
+
+/* What one address asks and nobody answers leaves room for the others. */
+static void one_cannot_use_up_what_all_share(void **state)
+{
+    struct world *w = *state;
+    int greedy = client_at(INADDR_LOOPBACK + 4), modest = client_at(INADDR_LOOPBACK + 5);
+    uint8_t reply[600];
+
+    w->one.mood = w->two.mood = SILENT;
+    for (unsigned i = 0; i < LIMIT_DNS_PENDING_OF_ONE + 20; i++) {
+        send_query(w, greedy, i + 1);
+        /* each is read before the next is sent: no buffer overflows */
+        assert_int_equal(ask(w, false, "hello.default.svc.cluster.local"), DNS_NOERROR);
+    }
+    for (int i = 0; i < 20; i++) { /* those beyond are refused at once */
+        assert_true(recv(greedy, reply, sizeof(reply), 0) > 0);
+        assert_int_equal(reply[3] & 15, DNS_SERVFAIL);
+    }
+    send_query(w, modest, 1);
+    assert_int_equal(ask(w, false, "hello.default.svc.cluster.local"), DNS_NOERROR);
+    assert_int_equal(recv(modest, reply, sizeof(reply), MSG_DONTWAIT), -1); /* it waits */
+    close(greedy);
+    close(modest);
+}
+
+static void who_may_ask(void **state)
+{
+    static const struct {
+        const char *subnet, *peer;
+        bool may;
+    } t[] = {
+        {"10.222.0.0/16", "10.222.3.4:53", true},
+        {"10.222.0.0/16", "10.223.0.1:53", false},
+        {"10.222.0.7/16", "10.222.0.1:1", true},
+        {"10.222.0.0/16", "127.0.0.53:53", true},
+        {"10.222.0.0/16", "192.168.1.1:53", false},
+        {"10.222.0.0/16", "[::1]:53", true},
+        {"10.222.0.0/16", "[2001:db8::1]:53", false},
+        {"10.222.0.0/16", "[::ffff:10.222.0.9]:1", true},
+        {"10.222.0.0/16", "[::ffff:10.9.0.9]:1", false},
+        {NULL, "10.222.0.1:1", false},
+        {NULL, "127.0.0.1:1", true},
+        {"0.0.0.0/0", "8.8.8.8:53", true},
+        {"10.0.0.1/32", "10.0.0.2:1", false},
+        {"10.0.0.1/32", "10.0.0.1:1", true},
+    };
+    static const char *const bad[] = {"10.0.0.0", "10.0.0.0/33", "x/8", "/8", "10.0.0.0/", "::/8"};
+    struct sockaddr_storage a;
+    struct dns_subnet s;
+    struct err e;
+
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        assert_int_equal(dns_subnet_parse(t[i].subnet, &s, &e), 0);
+        assert_true(dns_peer_parse(t[i].peer, &a));
+        assert_int_equal(dns_subnet_may_ask(&s, (struct sockaddr *)&a), t[i].may);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_true(dns_subnet_parse(bad[i], &s, &e) < 0);
+    assert_false(dns_peer_parse("unix", &a));
+    assert_false(dns_peer_parse("", &a));
+}
+
 static void a_taken_port_is_explained(void **state)
 {
     struct world *w = *state;
@@ -387,7 +469,9 @@ int main(void)
         T(the_next_resolver_is_asked),
         T(nobody_answers),
         T(freed_while_waiting),
+        T(one_cannot_use_up_what_all_share),
         T(a_taken_port_is_explained),
+        cmocka_unit_test(who_may_ask),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

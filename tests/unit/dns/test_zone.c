@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "cluster/dns/zone.h"
+#include "kube/slices.h"
 
 struct world {
     struct zone z;
@@ -38,24 +39,33 @@ static void put(struct cache *c, const char *text)
     "\",\"resourceVersion\":\"1\"}"
 #define SERVICE(name, spec)                                                                        \
     "{\"apiVersion\":\"v1\",\"kind\":\"Service\"," META(name) ",\"spec\":{" spec "}}"
-#define ENDPOINTS(name, subsets)                                                                   \
-    "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\"," META(name) ",\"subsets\":" subsets "}"
+#define SLICE(name, service, port, endpoints)                                                      \
+    "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{"            \
+    "\"namespace\":\"default\",\"name\":\"" name "\",\"uid\":\"u-" name                            \
+    "\",\"resourceVersion\":\"1\",\"labels\":{\"kubernetes.io/service-name\":\"" service           \
+    "\"}},\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"\",\"port\":" port                       \
+    "}],\"endpoints\":[" endpoints "]}"
 
 static int setup(void **state)
 {
     struct world *w = xnew(struct world);
-    struct cache *s = cache_new(&KR_SERVICE), *e = cache_new(&KR_ENDPOINTS);
+    struct cache *s = cache_new(&KR_SERVICE), *e = cache_new(&KR_ENDPOINTSLICE);
+
+    slices_add_index(e);
 
     w->z = (struct zone){"cluster.local", "10.9.9.9", s, e};
     put(s, SERVICE("hello", "\"clusterIP\":\"10.96.0.1\""));
-    put(e, ENDPOINTS(
-               "hello",
-               "[{\"addresses\":[{\"ip\":\"10.0.0.1\"},{\"ip\":\"10.0.0.2\",\"hostname\":\"two\"}],"
-               "\"notReadyAddresses\":[{\"ip\":\"10.0.0.3\"}]}]"));
+    put(e,
+        SLICE("h1", "hello", "80",
+              "{\"addresses\":[\"10.0.0.1\"]},{\"addresses\":[\"10.0.0.2\"],\"hostname\":\"two\"},"
+              "{\"addresses\":[\"10.0.0.3\"],\"conditions\":{\"ready\":false}}"));
+    /* the same pod under another port */
+    put(e, SLICE("h2", "hello", "81", "{\"addresses\":[\"10.0.0.1\"]}"));
     put(s, SERVICE("idle", "\"clusterIP\":\"10.96.0.2\""));
     put(s, SERVICE("headless", "\"clusterIP\":\"None\""));
     put(s, SERVICE("eager", "\"clusterIP\":\"None\",\"publishNotReadyAddresses\":true"));
-    put(e, ENDPOINTS("eager", "[{\"notReadyAddresses\":[{\"ip\":\"10.0.0.4\"}]}]"));
+    put(e, SLICE("e", "eager", "80",
+                 "{\"addresses\":[\"10.0.0.4\"],\"conditions\":{\"ready\":false}}"));
     put(s,
         SERVICE("alias",
                 "\"type\":\"ExternalName\",\"externalName\":\"hello.default.svc.cluster.local\""));
@@ -76,7 +86,7 @@ static int teardown(void **state)
     struct world *w = *state;
 
     cache_free(w->z.services);
-    cache_free(w->z.endpoints);
+    cache_free(w->z.slices);
     free(w);
     return 0;
 }
