@@ -1,8 +1,11 @@
-/* Intrusive circular doubly linked list. A node is in at most one list; an unlinked node points to
- * itself. */
+/*
+ * Intrusive circular doubly linked list. A node is in at most one list; an unlinked node points to
+ * itself, or is zeroed memory that was never linked. Both are asserted, and that neighbours agree.
+ */
 #ifndef NONAGON_BASE_LIST_H
 #define NONAGON_BASE_LIST_H
 
+#include <assert.h>
 #include <stdbool.h>
 
 #include "base/mem.h"
@@ -21,6 +24,8 @@ static inline bool list_empty(const struct list *l)
 }
 static inline void list_insert_(struct list *n, struct list *prev, struct list *next)
 {
+    assert(!n->next || n->next == n);
+    assert(prev->next == next && next->prev == prev);
     n->prev = prev;
     n->next = next;
     prev->next = next->prev = n;
@@ -35,6 +40,7 @@ static inline void list_push_front(struct list *head, struct list *n)
 }
 static inline void list_del(struct list *n)
 {
+    assert(n->prev->next == n && n->next->prev == n);
     n->prev->next = n->next;
     n->next->prev = n->prev;
     list_init(n);

@@ -49,6 +49,8 @@ struct http_running {
     struct connecting *connecting;
     struct link *link;
     struct timer *limit;
+    struct timer *quiet;
+    uint64_t quiet_ms;
     struct buf body;
     int status;
     bool got_bytes;
@@ -130,6 +132,7 @@ static void call_free(struct http_running *r)
 {
     list_del(&r->in_client);
     timer_free(r->limit);
+    timer_free(r->quiet);
     connecting_cancel(r->connecting);
     buf_done(&r->request);
     buf_done(&r->body);
@@ -275,6 +278,8 @@ static void on_data(void *ctx, const char *p, size_t n)
         return;
     }
     k->call->got_bytes = true;
+    if (k->call->quiet)
+        timer_start(k->call->quiet, k->call->quiet_ms);
     feed(k, p, n);
 }
 
@@ -361,9 +366,19 @@ static void on_connected(void *ctx, struct conn *c, const struct err *why)
     use_link(r, k);
 }
 
+/* One that its server has not left while nobody looked. */
+static struct link *living(struct http_client *c, const char *key)
+{
+    struct link *k;
+
+    while ((k = from_pool(c, key)) && conn_peer_left(k->conn))
+        link_close(k);
+    return k;
+}
+
 static void start(struct http_running *r)
 {
-    struct link *k = r->no_pool ? NULL : from_pool(r->client, r->key);
+    struct link *k = r->no_pool ? NULL : living(r->client, r->key);
 
     if (k)
         use_link(r, k);
@@ -374,6 +389,11 @@ static void start(struct http_running *r)
 static void on_limit(void *ctx)
 {
     call_failed(ctx, -ETIMEDOUT, "no complete answer within the time limit");
+}
+
+static void on_quiet(void *ctx)
+{
+    call_failed(ctx, -ETIMEDOUT, "the server has said nothing within the time limit");
 }
 
 static bool is_one_of(struct str s, const char *const *names)
@@ -462,6 +482,11 @@ struct http_running *http_client_call(struct http_client *c, const struct http_c
     if (call->timeout_ms) {
         r->limit = timer_new(c->loop, on_limit, r);
         timer_start(r->limit, call->timeout_ms);
+    }
+    if (call->quiet_ms) {
+        r->quiet = timer_new(c->loop, on_quiet, r);
+        r->quiet_ms = call->quiet_ms;
+        timer_start(r->quiet, call->quiet_ms);
     }
     start(r);
     return r;

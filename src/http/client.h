@@ -15,8 +15,10 @@ struct http_call {
     struct http_headers headers; /* Host, Content-Length are added */
     struct str body;
     uint64_t timeout_ms; /* whole call; 0 = none (streams) */
-    size_t max_body;     /* for buffered answers; 0 = LIMIT_HTTP_ANSWER */
-    bool no_pool;        /* one connection for this call, closed after it */
+    uint64_t
+        quiet_ms; /* without a byte of the answer; 0 = none. For streams that must say something */
+    size_t max_body; /* for buffered answers; 0 = LIMIT_HTTP_ANSWER */
+    bool no_pool;    /* one connection for this call, closed after it */
 };
 struct http_call_events {
     /* Optional. Without on_chunk the body is buffered and given to on_done. */
@@ -32,8 +34,9 @@ struct http_call_events {
     void (*on_upgrade)(void *ctx, struct conn *c, const struct http_headers *hs);
 };
 struct http_running;
-/* Everything in call is copied. Callbacks never run inside this function. A request is sent again
- * on a fresh connection only if a pooled one died before any byte of an answer and the method is
+/* Everything in call is copied. Callbacks never run inside this function. A pooled
+ * connection is used only if its server has not closed it by then; a request is sent again on a
+ * fresh connection only if a pooled one died before any byte of an answer and the method is
  * idempotent. */
 struct http_running *http_client_call(struct http_client *c, const struct http_call *call,
                                       const struct http_call_events *ev, void *ctx);

@@ -1,6 +1,7 @@
 /* The common face of all connections: hands each call to the filter's table. */
 #include "net/conn.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "net/conn_impl.h"
@@ -25,12 +26,14 @@ void conn_tell_close(struct conn *c, int code, const char *why)
 
 void conn_set_events(struct conn *c, const struct conn_events *ev, void *ctx)
 {
+    assert(loop_is_current(c->loop));
     c->ev = ev ? *ev : (struct conn_events){0};
     c->ctx = ctx;
 }
 
 ssize_t conn_write(struct conn *c, const struct iovec *iov, int n)
 {
+    assert(loop_is_current(c->loop));
     return c->ops->write(c, iov, n);
 }
 
@@ -38,7 +41,7 @@ ssize_t conn_write1(struct conn *c, const void *p, size_t n)
 {
     struct iovec iov = {(void *)p, n};
 
-    return c->ops->write(c, &iov, 1);
+    return conn_write(c, &iov, 1);
 }
 
 size_t conn_unsent(const struct conn *c)

@@ -7,6 +7,7 @@
  */
 #include "net/loop.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 
@@ -210,6 +211,7 @@ int loop_post(struct loop *l, void (*fn)(void *arg), void *arg)
 
 void loop_defer(struct loop *l, void (*fn)(void *arg), void *arg)
 {
+    assert(loop_is_current(l));
     if (l->deferred.n == 0 && !uv_is_closing((uv_handle_t *)&l->no_sleep)) {
         uv_idle_start(&l->no_sleep, on_idle);
         uv_check_start(&l->after_io, on_after_io);
@@ -248,6 +250,7 @@ void loop_work(struct loop *l, void (*work)(void *arg), void (*done)(void *arg),
 {
     struct work *w = xnew(struct work);
 
+    assert(loop_is_current(l));
     w->work = work;
     w->done = done;
     w->arg = arg;

@@ -1,5 +1,6 @@
 /* Timers and signal watches: thin owners of the libuv handles, freed once libuv has let go of them.
  */
+#include <assert.h>
 #include <uv.h>
 
 #include "net/loop_impl.h"
@@ -33,6 +34,7 @@ struct timer *timer_new(struct loop *l, void (*fn)(void *ctx), void *ctx)
 {
     struct timer *t = xnew(struct timer);
 
+    assert(loop_is_current(l));
     t->owned.drop = timer_drop;
     t->loop = l;
     t->fn = fn;
@@ -44,6 +46,7 @@ struct timer *timer_new(struct loop *l, void (*fn)(void *ctx), void *ctx)
 
 static void start(struct timer *t, uint64_t ms, uint64_t repeat)
 {
+    assert(loop_is_current(t->loop));
     /* Outside of a run libuv's idea of now may be long past. */
     if (!t->loop->running)
         uv_update_time(&t->loop->uv);

@@ -220,6 +220,29 @@ static void test_time_limit(void **state)
         http_abort(held);
 }
 
+/* A stream that began and then is silent ends; one whose bytes come does not. */
+static void test_quiet_stream(void **state)
+{
+    static const struct http_call_events ev = {.on_chunk = on_chunk, .on_done = on_done};
+    struct http_call c = {.target = {.host = "127.0.0.1", .port = http_server_port(server)},
+                          .method = STR("GET"),
+                          .path = STR("/hold-stream"),
+                          .quiet_ms = 60,
+                          .no_pool = true};
+
+    http_client_call(client, &c, &ev, NULL);
+    while (!held)
+        loop_run(loop);
+    assert_true(http_chunk(held, "x", 1) >= 0);
+    while (!done_calls)
+        loop_run(loop);
+    assert_string_equal(buf_z(&got), "x");
+    assert_int_equal(last_err.code, -ETIMEDOUT);
+    assert_non_null(strstr(last_err.msg, "said nothing"));
+    while (!held_gone)
+        loop_run(loop);
+}
+
 static void test_cut_answer(void **state)
 {
     request("GET", "/abort", NULL);
@@ -769,6 +792,7 @@ int main(void)
         T(test_caller_leaves),
         T(test_time_limit),
         T(test_cut_answer),
+        T(test_quiet_stream),
         T(test_body_too_large),
         T(test_bad_call),
         T(test_nobody_there),
