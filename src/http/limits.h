@@ -12,11 +12,12 @@
 /* Server */
 #define LIMIT_HTTP_BODY        (3 * 1024 * 1024) /* one request, where its owner says nothing else */
 #define LIMIT_HTTP_PIPELINED   (16 * 1024)       /* read ahead of the request being answered */
-#define LIMIT_HTTP_CONNECTIONS 10000 /* of one server, where its owner names no other number */
+#define LIMIT_HTTP_CONNECTIONS 2000 /* of one server, where its owner names no other number */
 #define LIMIT_HTTP_HELD        (64 * 1024 * 1024) /* what one server keeps of requests in all */
 #define LIMIT_HTTP_DRAIN       (256 * 1024) /* read of a refused request to keep its connection */
 
-#define LIMIT_WS_MESSAGE (1024 * 1024) /* one WebSocket message, where its owner says nothing else */
+#define LIMIT_WS_MESSAGE                                                                           \
+    (1024 * 1024) /* one WebSocket message, where its owner says nothing else */
 
 /* Client */
 #define LIMIT_HTTP_IDLE   64                   /* idle connections that one client keeps */

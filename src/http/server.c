@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "http/session.h"
+#include "net/trimmer.h"
 
 #define HEAD_TIMEOUT_MS 15000
 #define IDLE_TIMEOUT_MS 120000
@@ -71,11 +72,15 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_opt
     list_init(&s->known);
     lo.max_connections = s->o.max_connections;
     lo.make_room = make_room;
+    if (lo.fd_class == FD_UNCOUNTED)
+        lo.fd_class = FD_CONTROL;
     s->listener = listener_new(l, &lo, on_conn, s, e);
-    if (s->listener)
-        return s;
-    free(s);
-    return NULL;
+    if (!s->listener) {
+        free(s);
+        return NULL;
+    }
+    s->trimmer = trimmer_new(l);
+    return s;
 }
 
 int http_server_port(const struct http_server *s)
@@ -98,6 +103,7 @@ static void finish(void *arg)
     void *ctx = s->done_ctx;
 
     timer_free(s->grace);
+    trimmer_free(s->trimmer);
     free(s);
     if (done)
         done(ctx);

@@ -6,7 +6,8 @@
  * size (413) and must keep a rate (408); all that the server keeps of requests has a sum (503 with
  * Retry-After); what is sent ahead without reading the answers stays with the kernel. At the
  * maximum of connections a newcomer takes the place of whoever was idle longest, those first who
- * never identified themselves.
+ * never identified themselves. Connections count as FD_CONTROL unless the listener's options say
+ * another class. After a flood memory goes back to the kernel (net/trimmer.h).
  */
 #ifndef NONAGON_HTTP_SERVER_H
 #define NONAGON_HTTP_SERVER_H

@@ -19,6 +19,7 @@ struct http_server {
     size_t held; /* bytes that sessions keep: read ahead, heads, bodies */
     bool stopping, finishing;
     struct timer *grace;
+    struct trimmer *trimmer;
     void (*done)(void *ctx);
     void *done_ctx;
     char date[40];

@@ -4,14 +4,15 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <sys/resource.h>
 
 #define FEW 256
 
 static atomic_size_t used[FD_CLASSES];
-static atomic_size_t share[FD_CLASSES] = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};
+static atomic_size_t share[FD_CLASSES];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static size_t larger(size_t a, size_t b)
 {
@@ -31,13 +32,26 @@ void fdbudget_split(size_t n, size_t ret[static FD_CLASSES])
     ret[FD_UNCOUNTED] = n - control - rest / 2 * 2;
 }
 
-void fdbudget_set(size_t descriptors)
+static void store(size_t descriptors)
 {
     size_t s[FD_CLASSES];
 
     fdbudget_split(descriptors, s);
-    for (int k = FD_UNCOUNTED + 1; k < FD_CLASSES; k++)
+    for (int k = 0; k < FD_CLASSES; k++)
         atomic_store(&share[k], s[k]);
+}
+
+static void store_present_limit(void)
+{
+    struct rlimit r;
+
+    store(getrlimit(RLIMIT_NOFILE, &r) == 0 ? (size_t)r.rlim_cur : FEW);
+}
+
+void fdbudget_set(size_t descriptors)
+{
+    pthread_once(&once, store_present_limit); /* so that it does not come later */
+    store(descriptors);
 }
 
 int fdbudget_from_limit(struct err *e)
@@ -63,6 +77,7 @@ bool fdbudget_take(enum fd_class k)
 {
     if (k == FD_UNCOUNTED)
         return true;
+    pthread_once(&once, store_present_limit);
     if (atomic_fetch_add(&used[k], 1) < atomic_load(&share[k]))
         return true;
     atomic_fetch_sub(&used[k], 1);
@@ -84,5 +99,6 @@ size_t fdbudget_used(enum fd_class k)
 
 size_t fdbudget_share(enum fd_class k)
 {
+    pthread_once(&once, store_present_limit);
     return atomic_load(&share[k]);
 }

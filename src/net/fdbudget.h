@@ -3,8 +3,8 @@
  * so connections, which strangers open, are counted against shares of RLIMIT_NOFILE, and what is
  * left cannot be taken from files, pipes, namespaces and the database.
  *
- * The limit belongs to the process, and so does this table; any thread. Until fdbudget_set nothing
- * is bounded.
+ * The limit belongs to the process, and so does this table; any thread. Without fdbudget_set or
+ * fdbudget_from_limit the first that asks finds the soft limit split.
  */
 #ifndef NONAGON_NET_FDBUDGET_H
 #define NONAGON_NET_FDBUDGET_H

@@ -15,6 +15,7 @@
 #include "kube/transport.h"
 #include "net/conn.h"
 
+static char over_http[] = "over HTTP";
 static struct loop *loop;
 static struct loop_thread *thread; /* the server's, for the in-process transport */
 static struct http_server *server;
@@ -216,7 +217,7 @@ static void test_upgrade_refused(void **state)
 
 #define T(f)                                                                                       \
     cmocka_unit_test_prestate_setup_teardown(f, set_up, tear_down, NULL),                          \
-        cmocka_unit_test_prestate_setup_teardown(f, set_up, tear_down, "over HTTP")
+        cmocka_unit_test_prestate_setup_teardown(f, set_up, tear_down, over_http)
 
 int main(void)
 {

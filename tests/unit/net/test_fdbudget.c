@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <sys/resource.h>
+
 #include "base/mem.h"
 #include "net/fdbudget.h"
 
@@ -40,6 +42,17 @@ static void test_split_of_anything_adds_up(void **state)
     }
 }
 
+/* Nobody has set anything yet: the first question finds the limit of the process. */
+static void test_the_limit_counts_unasked(void **state)
+{
+    size_t s[FD_CLASSES];
+    struct rlimit r;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &r), 0);
+    fdbudget_split(r.rlim_cur, s);
+    assert_int_equal(fdbudget_share(FD_CLIENT), s[FD_CLIENT]);
+}
+
 static void test_a_class_ends_at_its_share(void **state)
 {
     fdbudget_set(64);
@@ -61,6 +74,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_split_of_anything_adds_up),
+        cmocka_unit_test(test_the_limit_counts_unasked),
         cmocka_unit_test(test_a_class_ends_at_its_share),
     };
 
