@@ -8,7 +8,8 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
-#define FEW 256
+#define FEW         256
+#define CONTROL_MAX 2048 /* an API server has no use for more */
 
 static atomic_size_t used[FD_CLASSES];
 static atomic_size_t share[FD_CLASSES];
@@ -19,12 +20,17 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* A quarter (of few: more) for the machinery, an eighth for the API, and the rest in two halves,
- * since every request through the data plane may take one descriptor at each side. */
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* An eighth (of few: more) for the machinery, an eighth at most for the API, and the rest in two
+ * halves, since every request through the data plane may take one descriptor at each side. */
 void fdbudget_split(size_t n, size_t ret[static FD_CLASSES])
 {
-    size_t own = larger(n / 4, n / 2 < FEW ? n / 2 : FEW);
-    size_t control = larger(n / 8, n < 8 ? n : 8);
+    size_t own = larger(n / 8, smaller(n / 2, FEW));
+    size_t control = larger(smaller(n / 8, CONTROL_MAX), smaller(n, 8));
     size_t rest = n > own + control ? n - own - control : 0;
 
     ret[FD_CONTROL] = control;

@@ -118,7 +118,7 @@ struct item {
 static void lists_link_and_unlink(void **state)
 {
     struct list head;
-    struct item items[5];
+    struct item items[5] = {0};
     int sum = 0;
 
     list_init(&head);
