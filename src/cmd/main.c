@@ -2,12 +2,11 @@
 #include <locale.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/str.h"
-#include "cmd/cmd.h"
+#include "cmd/command/command.h"
 
 const struct command *const commands[] = {&cmd_up, &cmd_import, &cmd_version, &cmd_help, NULL};
 
@@ -18,30 +17,6 @@ const struct command *command_find(const char *name)
             return commands[i];
     }
     return NULL;
-}
-
-int usage_error(const struct command *c, const char *fmt, ...)
-{
-    va_list ap;
-
-    fprintf(stderr, "nonagon %s: ", c->name);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fprintf(stderr, "\nTry `nonagon help %s`.\n", c->name);
-    return EXIT_USAGE;
-}
-
-int fail(const char *fmt, ...)
-{
-    va_list ap;
-
-    fputs("nonagon: ", stderr);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-    return EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
@@ -64,7 +39,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (argc > 2 && (streq(argv[2], "--help") || streq(argv[2], "-h"))) {
-        fputs(c->usage, stdout);
+        command_print_usage(c);
         return EXIT_SUCCESS;
     }
     return c->run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);

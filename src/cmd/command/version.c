@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#include "cmd/cmd.h"
+#include "cmd/command/command.h"
 
 static int run(int argc, char **argv)
 {

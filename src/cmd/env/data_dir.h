@@ -1,6 +1,6 @@
 /* The directory that one Nonagon keeps everything in. */
-#ifndef NONAGON_CMD_DATA_DIR_H
-#define NONAGON_CMD_DATA_DIR_H
+#ifndef NONAGON_CMD_ENV_DATA_DIR_H
+#define NONAGON_CMD_ENV_DATA_DIR_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cmd/cmd.h"
+#include "cmd/command/command.h"
 
 static int run(int argc, char **argv)
 {
@@ -9,7 +9,7 @@ static int run(int argc, char **argv)
         const struct command *c = command_find(argv[1]);
         if (!c)
             return usage_error(&cmd_help, "there is no command '%s'", argv[1]);
-        fputs(c->usage, stdout);
+        command_print_usage(c);
         return EXIT_SUCCESS;
     }
     puts("Nonagon is Knative Serving in one binary: the whole Knative API on one machine.\n\n"

@@ -1,11 +1,11 @@
 /* See api_store.h. */
-#include "cmd/api_store.h"
+#include "cmd/role/api_store.h"
 
 #include <errno.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "cmd/data_dir.h"
+#include "cmd/env/data_dir.h"
 #include "json/json.h"
 
 static bool is_json(struct str bytes)

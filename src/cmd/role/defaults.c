@@ -4,11 +4,13 @@
  * URLs), which are kept in step with it.
  */
 #include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "cmd/up.h"
+#include "cmd/role/defaults.h"
+#include "cmd/role/runner.h"
 #include "contract/crds.h"
 #include "contract/names.h"
 #include "json/yaml.h"
@@ -67,17 +69,23 @@ static void patch(struct install *in, const char *name, const char *json)
 
 struct start {
     struct install in;
-    struct up_api *api;
-    const struct up_options *o;
+    struct env *env;
     struct loop_thread *thread;
 };
+
+static int open_client(struct start *s, struct loop *l, struct err *e)
+{
+    s->in.client = env_client(&s->env->client, l, "system:nonagon:installer");
+    s->in.pending = 1;
+    return s->in.client ? 0 : err_set(e, -ENOTCONN, "nobody serves the Kubernetes API");
+}
 
 static int install_all(struct loop *l, void *ctx, struct err *e)
 {
     struct start *s = ctx;
 
-    s->in.client = up_api_client(s->api, l, "system:nonagon:installer");
-    s->in.pending = 1;
+    if (open_client(s, l, e) < 0)
+        return e->code;
     for (int i = 0; contract_configs[i]; i++) {
         _cleanup_jdoc_ yyjson_doc *d =
             yaml_parse(contract_configs[i], strlen(contract_configs[i]), e);
@@ -92,14 +100,14 @@ static int install_all(struct loop *l, void *ctx, struct err *e)
 static int patch_all(struct loop *l, void *ctx, struct err *e)
 {
     struct start *s = ctx;
-    _cleanup_free_ char *domain = xasprintf("{\"data\":{\"%s\":\"\"}}", s->o->domain);
+    _cleanup_free_ char *domain = xasprintf("{\"data\":{\"%s\":\"\"}}", s->env->config.domain);
     _cleanup_free_ char *port =
-        s->o->http_port == 80
+        s->env->config.http_port == 80
             ? xstrdup("{\"data\":{\"external-url-port\":null}}")
-            : xasprintf("{\"data\":{\"external-url-port\":\"%d\"}}", s->o->http_port);
+            : xasprintf("{\"data\":{\"external-url-port\":\"%d\"}}", s->env->config.http_port);
 
-    s->in.client = up_api_client(s->api, l, "system:nonagon:installer");
-    s->in.pending = 1;
+    if (open_client(s, l, e) < 0)
+        return e->code;
     patch(&s->in, CM_CONFIG_DOMAIN, domain);
     patch(&s->in, CM_CONFIG_NETWORK, port);
     finish(&s->in);
@@ -119,8 +127,7 @@ static int step(struct start *s, int (*init)(struct loop *, void *, struct err *
     s->thread = loop_thread_start("installer", init, fini, s, e);
     if (!s->thread)
         return e->code ? e->code : -EIO;
-    while (sem_wait(&s->in.done) < 0)
-        ;
+    sem_wait_whole(&s->in.done);
     loop_thread_stop(s->thread);
     sem_destroy(&s->in.done);
     if (s->in.err.code)
@@ -128,9 +135,9 @@ static int step(struct start *s, int (*init)(struct loop *, void *, struct err *
     return s->in.err.code;
 }
 
-int up_defaults_install(struct up_api *a, const struct up_options *o, struct err *e)
+int role_defaults_install(struct env *env, struct err *e)
 {
-    struct start s = {.api = a, .o = o};
+    struct start s = {.env = env};
     int r = step(&s, install_all, e);
 
     if (r == 0)

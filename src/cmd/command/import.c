@@ -6,9 +6,9 @@
 
 #include "base/mem.h"
 #include "cluster/image/image.h"
-#include "cmd/cmd.h"
-#include "cmd/data_dir.h"
-#include "cmd/up.h"
+#include "cmd/command/command.h"
+#include "cmd/env/data_dir.h"
+#include "cmd/env/env.h"
 
 static const struct option options[] = {
     {"data-dir", required_argument, NULL, 'd'},
@@ -18,7 +18,7 @@ static const struct option options[] = {
 
 static int run(int argc, char **argv)
 {
-    const char *data_dir = UP_DATA_DIR, *name = NULL;
+    const char *data_dir = ENV_DATA_DIR, *name = NULL;
     _cleanup_free_ char *dir = NULL, *imported = NULL;
     struct err e = {0};
     int o;
@@ -45,7 +45,7 @@ const struct command cmd_import = {
     .summary = "load an image from an OCI or docker archive, without a registry",
     .usage =
         "usage: nonagon import [--data-dir D] [--name REF] ARCHIVE\n\n"
-        "  --data-dir D  the data directory of `nonagon up` (default " UP_DATA_DIR ")\n"
+        "  --data-dir D  the data directory of `nonagon up` (default " ENV_DATA_DIR ")\n"
         "  --name REF    the image's name; default: the one in the archive\n\n"
         "ARCHIVE is an OCI image layout (directory or tar) or the output of `docker save`.\n"
         "A running `nonagon up` sees the image at once. Give it a name beginning with dev.local/\n"

@@ -1,7 +1,7 @@
 /* The store as the API server's role opens it: in the data directory, told what lies beside it, and
  * with what is damaged in the log. */
-#ifndef NONAGON_CMD_API_STORE_H
-#define NONAGON_CMD_API_STORE_H
+#ifndef NONAGON_CMD_ROLE_API_STORE_H
+#define NONAGON_CMD_ROLE_API_STORE_H
 
 #include "cluster/store/store.h"
 

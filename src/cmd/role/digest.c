@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "cluster/image/pull_secrets.h"
-#include "cmd/up.h"
+#include "cmd/role/digest.h"
 
 struct resolution {
     void (*done)(void *to, const char *digest, const struct err *why);
@@ -34,7 +34,7 @@ static void resolve(void *ctx, const char *ns, const char *image, const char *se
     image_auths_free(auths, n);
 }
 
-struct digest_resolver up_digest_resolver(struct manager *m)
+struct digest_resolver role_digest_resolver(struct manager *m)
 {
     pull_secrets_watch(m);
     return (struct digest_resolver){resolve, m};

@@ -1,6 +1,6 @@
 /* Modes are narrowed only where the directory is plainly this program's: a path given by mistake
  * may be one that others need. */
-#include "cmd/data_dir.h"
+#include "cmd/env/data_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
