@@ -9,7 +9,7 @@
 
 void command_print_usage(const struct command *c)
 {
-    struct buf text = {0};
+    struct buf text = {.max = 64 * 1024};
 
     if (c->describe)
         c->describe(&text);
