@@ -56,7 +56,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (mark < target.n)
         try_query((struct str){target.p + mark + 1, target.n - mark - 1});
-    api_accept_parse(accept, &a);
+    _cleanup_status_ struct api_status st = {0};
+
+    if ((api_accept_parse(accept, &a, &st) < 0) != (st.code == 406))
+        abort();
     if (rest.p)
         try_jsonpath(rest);
     return 0;

@@ -89,7 +89,7 @@ static void document(struct api_request *r)
         request_not_allowed(r);
         return;
     }
-    api_accept_parse(accept, &r->accept);
+    api_accept_parse(accept, &r->accept, &r->st); /* there is one form for those who want another */
     if (r->path.kind == PATH_OPENAPI2 || r->path.kind == PATH_OPENAPI3 ||
         r->path.kind == PATH_OPENAPI3_GV)
         type = openapi_document(ks, &r->path, accept, &b);
@@ -113,6 +113,11 @@ static bool find_kind(struct api_request *r)
     return true;
 }
 
+static int accepted(struct api_request *r)
+{
+    return api_accept_parse(http_request_header(r->x, "Accept"), &r->accept, &r->st);
+}
+
 static void objects(struct passage *p)
 {
     struct api_request *r = p->r;
@@ -123,10 +128,10 @@ static void objects(struct passage *p)
         request_not_found(r);
     } else if (!p->route) {
         request_not_allowed(r);
-    } else if (api_query_parse(http_query(r->x), &r->q, &r->st) < 0) {
+    } else if (api_query_parse(http_query(r->x), &r->q, &r->st) < 0 ||
+               (!p->route->raw && accepted(r) < 0)) {
         request_fail(r);
     } else {
-        api_accept_parse(http_request_header(r->x, "Accept"), &r->accept);
         p->route->run(r);
     }
 }

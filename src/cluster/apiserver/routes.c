@@ -18,13 +18,13 @@ static const struct route routes[] = {
     {true, "scale", "GET", "get", verb_scale},
     {true, "scale", "PUT", "update", verb_scale},
     {true, "scale", "PATCH", "patch", verb_scale},
-    {true, "log", "GET", "get", verb_log},
-    {true, "exec", "GET", "get", verb_exec},
-    {true, "exec", "POST", "create", verb_exec},
-    {true, "attach", "GET", "get", verb_attach},
-    {true, "attach", "POST", "create", verb_attach},
-    {true, "portforward", "GET", "get", verb_port_forward},
-    {true, "portforward", "POST", "create", verb_port_forward},
+    {true, "log", "GET", "get", verb_log, true},
+    {true, "exec", "GET", "get", verb_exec, true},
+    {true, "exec", "POST", "create", verb_exec, true},
+    {true, "attach", "GET", "get", verb_attach, true},
+    {true, "attach", "POST", "create", verb_attach, true},
+    {true, "portforward", "GET", "get", verb_port_forward, true},
+    {true, "portforward", "POST", "create", verb_port_forward, true},
 };
 static const struct route watch_route = {false, "", "GET", "watch", verb_watch};
 

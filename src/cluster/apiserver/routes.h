@@ -12,6 +12,7 @@ struct route {
     const char *sub; /* "" = itself */
     const char *method, *verb;
     verb_fn *run;
+    bool raw; /* it answers with something else than objects */
 };
 /* NULL: the method is not allowed there. `watch`: the query asks for it. */
 const struct route *route_find(const struct api_path *p, struct str method, bool watch);

@@ -207,15 +207,31 @@ static void test_accept(void **state)
         {"application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/"
          "json",
          FORM_JSON, false},
-        {"text/html", FORM_JSON, false},
+        {"text/html, */*;q=0.1", FORM_JSON, false},
+        {"application/vnd.kubernetes.protobuf", FORM_JSON, false},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_status_ struct api_status st = {0};
         struct api_accept a;
 
-        api_accept_parse(str_of(rows[i].accept), &a);
+        assert_int_equal(api_accept_parse(str_of(rows[i].accept), &a, &st), 0);
         assert_int_equal(a.form, rows[i].form);
         assert_int_equal(a.v1beta1, rows[i].v1beta1);
+    }
+}
+
+static void test_accept_refused(void **state)
+{
+    static const char *const rows[] = {"text/html", "application/cbor", "image/*, text/plain",
+                                       "application/json;as=Pie;v=v1;g=x"};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_status_ struct api_status st = {0};
+        struct api_accept a;
+
+        assert_int_equal(api_accept_parse(str_of(rows[i]), &a, &st), -1);
+        assert_int_equal(st.code, 406);
     }
 }
 
@@ -277,11 +293,11 @@ static void test_error_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_paths),         cmocka_unit_test(test_query),
-        cmocka_unit_test(test_query_numbers), cmocka_unit_test(test_query_combinations),
-        cmocka_unit_test(test_query_refused), cmocka_unit_test(test_accept),
-        cmocka_unit_test(test_status),        cmocka_unit_test(test_error_bound),
-        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_paths),          cmocka_unit_test(test_query),
+        cmocka_unit_test(test_query_numbers),  cmocka_unit_test(test_query_combinations),
+        cmocka_unit_test(test_query_refused),  cmocka_unit_test(test_accept),
+        cmocka_unit_test(test_accept_refused), cmocka_unit_test(test_status),
+        cmocka_unit_test(test_error_bound),    cmocka_unit_test(test_utf8),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

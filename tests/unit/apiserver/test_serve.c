@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "base/mem.h"
+#include "cluster/apiserver/request/limits.h"
 
 static int mutate(void *ctx, struct admission_request *rq, struct err *e)
 {
@@ -107,6 +107,129 @@ static void test_identities(void **state)
         assert_int_equal(a.status, rows[i].want);
         answer_done(&a);
     }
+}
+
+/* Whoever names somebody else gets a clear no, not an answer about himself. */
+static void test_impersonation(void **state)
+{
+    static const char *const rows[][3] = {
+        {"Impersonate-User", "jane", NULL},
+        {"impersonate-group", "devs", NULL},
+        {"Impersonate-Uid", "1", NULL},
+        {"Impersonate-Extra-scopes", "view", NULL},
+    };
+    static const char *const masters[] = {"system:masters"};
+    static const struct user_info u = {.name = "admin", .groups = masters, .n_groups = 1};
+    struct world *w = *state;
+    struct answer a;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        ask_with(w, &a, &u, "GET", MAPS, rows[i], "");
+        assert_int_equal(a.status, 403);
+        assert_non_null(strstr(buf_z(&a.body), "impersonation is forbidden"));
+        answer_done(&a);
+    }
+    ask_with(w, &a, &u, "GET", "/healthz", rows[0], "");
+    assert_int_equal(a.status, 200);
+    answer_done(&a);
+}
+
+/* The whole identity reaches the question "who am I". */
+static void test_who_am_i(void **state)
+{
+    static const char *const groups[] = {"system:masters", "devs"}, *scopes[] = {"a", "b"};
+    static const struct user_extra extra[] = {{"example.com/scopes", scopes, 2}};
+    static const struct user_info u = {
+        .name = "ann", .uid = "42", .groups = groups, .n_groups = 2, .extra = extra, .n_extra = 1};
+    struct world *w = *state;
+    struct answer a;
+
+    ask_with(w, &a, &u, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", NULL, "{}");
+    assert_int_equal(a.status, 201);
+    assert_non_null(strstr(
+        buf_z(&a.body),
+        "\"userInfo\":{\"username\":\"ann\",\"uid\":\"42\",\"groups\":[\"system:masters\",\"devs\","
+        "\"system:authenticated\"],\"extra\":{\"example.com/scopes\":[\"a\",\"b\"]}}"));
+    answer_done(&a);
+}
+
+/* Status and reason; every 404 has details. */
+static void test_statuses(void **state)
+{
+    static const struct {
+        const char *method, *path, *type, *body;
+        int status;
+        const char *has;
+    } rows[] = {
+        {"GET", "/nothing", "", "", 404, "\"details\":{}"},
+        {"GET", MAPS "/x/ephemeral", "", "", 404, "\"details\":{}"},
+        {"GET", MAPS "/x", "", "", 404, "\"details\":{\"name\":\"x\",\"kind\":\"configmaps\"}"},
+        {"PATCH", MAPS "/x", "application/apply-patch+yaml", "{}", 415, "UnsupportedMediaType"},
+        {"PATCH", MAPS "/x", "text/plain", "{}", 415, "UnsupportedMediaType"},
+        {"PATCH", MAPS "/x", "application/merge-patch+json", "{", 400, "error decoding patch"},
+        {"PATCH", MAPS "/x", "application/merge-patch+json", "{}", 404, "NotFound"},
+        {"GET", MAPS "?limit=-1", "", "", 200, "ConfigMapList"},
+        {"GET", MAPS "?sendInitialEvents=true", "", "", 422, "forbidden for list"},
+        {"GET", "/readyz?verbose", "", "", 200, "[+]ping ok\n"},
+        {"GET", "/readyz/ping", "", "", 200, "ok"},
+        {"GET", "/version", "", "", 200, "\"minor\":\"34\""},
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct answer a;
+
+        ask(w, &a, rows[i].method, rows[i].path, rows[i].type, rows[i].body);
+        if (a.status != rows[i].status || !strstr(buf_z(&a.body), rows[i].has))
+            fail_msg("%s %s: %d %s", rows[i].method, rows[i].path, a.status, buf_z(&a.body));
+        answer_done(&a);
+    }
+}
+
+static void test_long_patch(void **state)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(4 << 20);
+    struct world *w = *state;
+    struct answer a;
+
+    for (int i = 0; i <= 10000; i++)
+        buf_addf(&b, "%s{\"op\":\"test\",\"path\":\"/kind\",\"value\":\"ConfigMap\"}",
+                 i ? "," : "[");
+    buf_addc(&b, ']');
+    ask(w, &a, "PATCH", MAPS "/x", "application/json-patch+json", buf_z(&b));
+    assert_int_equal(a.status, 413);
+    answer_done(&a);
+}
+
+/* One user sends more than the server takes at a time: he is told to wait, another is served. */
+static void test_flood(void **state)
+{
+    struct world *w = *state;
+    size_t n = LIMIT_API_REQUESTS, taken = 0;
+    struct answer *a = xcalloc(n, sizeof(*a)), other;
+
+    for (size_t i = 0; i < n; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "n%zu", i);
+        _cleanup_free_ char *body = config_map(name, "a");
+
+        ask_as(w, &a[i], "busy", "system:masters", "POST", MAPS, "application/json", body);
+    }
+    create(w, "others", "a", 201, &other);
+    answer_done(&other);
+    for (size_t i = 0; i < n; i++) {
+        wait_for(w, &a[i]);
+        taken += a[i].status == 201;
+        if (a[i].status != 201) {
+            assert_int_equal(a[i].status, 429);
+            assert_string_equal(a[i].retry_after, "1");
+        }
+        answer_done(&a[i]);
+    }
+    assert_int_equal(taken, n / 2);
+    assert_int_equal(store_count(w->store, "/configmaps/default/"), taken + 1);
+    free(a);
 }
 
 static void test_refused_bodies(void **state)
@@ -246,6 +369,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_admission, setup, teardown),
         cmocka_unit_test_setup_teardown(test_identities, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_impersonation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who_am_i, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_statuses, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_patch, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_bodies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_watcher, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peer_leaves, setup, teardown),

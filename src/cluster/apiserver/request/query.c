@@ -299,15 +299,26 @@ static bool offer(struct str type, struct api_accept *ret)
     return true;
 }
 
-void api_accept_parse(struct str accept, struct api_accept *ret)
+static bool is_protobuf(struct str type)
+{
+    return str_starts(type, STR("application/vnd.kubernetes.protobuf"));
+}
+
+int api_accept_parse(struct str accept, struct api_accept *ret, struct api_status *st)
 {
     struct str type;
+    bool fine = !str_trim(accept).n;
 
-    *ret = (struct api_accept){0};
     while (accept.n && str_split(&accept, ',', &type)) {
         *ret = (struct api_accept){0};
         if (offer(str_trim(type), ret))
-            return;
+            return 0;
+        fine |= is_protobuf(str_trim(type));
     }
     *ret = (struct api_accept){0};
+    if (fine)
+        return 0;
+    return api_fail(st, 406, "NotAcceptable",
+                    "only the following media types are accepted: application/json, "
+                    "application/yaml, application/vnd.kubernetes.protobuf");
 }

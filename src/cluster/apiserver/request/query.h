@@ -40,8 +40,11 @@ struct api_accept {
     enum accept_form form;
     bool v1beta1; /* of the Table or PartialObjectMetadata */
 };
-/* The first of the offered types that can be served; JSON when none is (clients decode by the
- * answer's type). */
-void api_accept_parse(struct str accept, struct api_accept *ret);
+/*
+ * The first of the offered types that can be served. JSON when none is offered, and for those who
+ * name protobuf alone (they decode by the answer's type). -1 with the status (406) when only others
+ * are; *ret is JSON then.
+ */
+int api_accept_parse(struct str accept, struct api_accept *ret, struct api_status *st);
 
 #endif

@@ -52,7 +52,16 @@ int patch_read(struct api_request *r)
         return api_fail(&r->st, 413, "RequestEntityTooLarge",
                         "Request entity too large: limit is %d", LIMIT_API_BODY);
     r->patch = json_parse(body.p, body.n, &e);
-    return r->patch ? 0 : api_fail_bad(&r->st, "error decoding patch: %s", e.msg);
+    if (!r->patch)
+        return api_fail_bad(&r->st, "error decoding patch: %s", e.msg);
+    size_t n = r->patch_language == LANG_JSON ? yyjson_arr_size(yyjson_doc_get_root(r->patch)) : 0;
+
+    if (n > LIMIT_PATCH_OPERATIONS)
+        return api_fail(&r->st, 413, "RequestEntityTooLarge",
+                        "Request entity too large: The allowed maximum operations in a JSON patch "
+                        "is %d, got %zu",
+                        LIMIT_PATCH_OPERATIONS, n);
+    return 0;
 }
 
 static const char *merge_key(void *type, const char *path)
