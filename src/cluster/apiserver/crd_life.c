@@ -3,10 +3,12 @@
 
 #include "base/list.h"
 #include "cluster/apiserver/crd/crd.h"
+#include "cluster/apiserver/write/bulk.h"
 #include "cluster/apiserver/write/delete.h"
 #include "cluster/apiserver/write/meta.h"
 
-#define PREFIX "apiextensions.k8s.io/customresourcedefinitions/"
+#define AGAIN_MS 1000
+#define PREFIX   "apiextensions.k8s.io/customresourcedefinitions/"
 
 /* A definition that is being deleted, until its last object is gone. */
 struct cleanup {
@@ -14,8 +16,9 @@ struct cleanup {
     struct api_core *core;
     char *name, *group, *plural, *prefix;
     struct store_watch *watch;
-    bool deferred; /* a call is on its way and frees it if it is dead by then */
-    bool dead;
+    struct timer *again; /* to delete what could not be */
+    size_t calls;        /* on their way; the last of them frees what is dead */
+    bool finishing, dead;
 };
 
 struct crd_life {
@@ -27,14 +30,33 @@ struct crd_life {
 /* ---- deletion of a definition ---- */
 static void cleanup_free(struct cleanup *c)
 {
-    if (c->watch)
-        store_watch_stop(c->watch);
-    list_del(&c->link);
     free(c->name);
     free(c->group);
     free(c->plural);
     free(c->prefix);
     free(c);
+}
+
+static void cleanup_end(struct cleanup *c)
+{
+    c->dead = true;
+    list_del(&c->link);
+    if (c->watch)
+        store_watch_stop(steal(&c->watch));
+    timer_free(steal(&c->again));
+    if (!c->calls)
+        cleanup_free(c);
+}
+
+/* True if a call came when it was over. */
+static bool arrived_late(struct cleanup *c)
+{
+    bool dead = c->dead;
+
+    c->calls--;
+    if (dead && !c->calls)
+        cleanup_free(c);
+    return dead;
 }
 
 struct own_write {
@@ -72,28 +94,11 @@ static struct write *own_write(struct api_core *core, const struct api_kind *kin
     return &o->w;
 }
 
-static int delete_one(void *ctx, const struct store_obj *so)
+static void delete_one(void *ctx, struct write *w)
 {
-    struct cleanup *c = ctx;
-    const struct api_kind *kind = kinds_storage(c->core->kinds, c->group, c->plural);
-    const struct delete_options o = {.grace = 0, .propagation = "Background"};
-    struct str b = store_obj_bytes(so);
-    const struct kobj *obj _cleanup_kobj_ = kobj_parse(b.p, b.n, NULL);
+    static const struct delete_options o = {.grace = 0, .propagation = "Background"};
 
-    if (kind && obj)
-        write_delete(own_write(c->core, kind, kobj_namespace(obj), kobj_name(obj)), &o);
-    return 0;
-}
-
-/* True if the owner let go meanwhile. */
-static bool arrived_late(struct cleanup *c)
-{
-    bool late = c->dead;
-
-    c->deferred = false;
-    if (late)
-        cleanup_free(c);
-    return late;
+    write_delete(w, &o);
 }
 
 static void drop_hold(struct write *w)
@@ -122,14 +127,15 @@ static void finish(void *arg)
         return;
     drop_hold(own_write(c->core, kinds_storage(c->core->kinds, KR_CRD.group, KR_CRD.plural), "",
                         c->name));
-    cleanup_free(c);
+    cleanup_end(c);
 }
 
 static void check_empty(struct cleanup *c)
 {
-    if (c->deferred || store_count(c->core->store, c->prefix))
+    if (c->finishing || store_count(c->core->store, c->prefix))
         return;
-    c->deferred = true;
+    c->finishing = true;
+    c->calls++;
     loop_defer(c->core->loop, finish, c); /* not inside the store's dispatch */
 }
 
@@ -156,6 +162,29 @@ static void mark_ending(struct write *w)
     write_store(w);
 }
 
+static void deleted(void *ctx, struct api_status *fail)
+{
+    struct cleanup *c = ctx;
+
+    if (!arrived_late(c) && fail)
+        timer_start(c->again, AGAIN_MS);
+}
+
+static void delete_all(void *ctx)
+{
+    struct cleanup *c = ctx;
+    bulk_keys keys = {0};
+
+    store_each(c->core->store, c->prefix, bulk_collect, &keys);
+    c->calls++;
+    bulk_start(&(struct bulk_opts){.core = c->core,
+                                   .user = &api_server_user,
+                                   .run = delete_one,
+                                   .done = deleted,
+                                   .ctx = c},
+               &keys);
+}
+
 static void cleanup_begin(void *arg)
 {
     struct cleanup *c = arg;
@@ -167,7 +196,8 @@ static void cleanup_begin(void *arg)
                               "", c->name));
     c->watch =
         store_watch_start(c->core->store, c->prefix, store_rev(c->core->store), on_object, c, NULL);
-    store_each(c->core->store, c->prefix, delete_one, c);
+    c->again = timer_new(c->core->loop, delete_all, c);
+    delete_all(c);
     check_empty(c);
 }
 
@@ -185,7 +215,7 @@ static void cleanup_start(struct crd_life *l, const yyjson_val *crd)
     c->plural = xstrdup(jget_str(crd, "spec", "names", "plural"));
     c->prefix = xasprintf("%s/%s/", c->group, c->plural);
     list_push_back(&l->cleanups, &c->link);
-    c->deferred = true;
+    c->calls++;
     loop_defer(l->core->loop, cleanup_begin, c);
 }
 
@@ -236,24 +266,12 @@ struct crd_life *crd_life_new(struct api_core *core, struct err *e)
     return NULL;
 }
 
-static void cleanup_drop(struct cleanup *c)
-{
-    if (!c->deferred) {
-        cleanup_free(c);
-        return;
-    }
-    c->dead = true;
-    list_del(&c->link);
-    if (c->watch)
-        store_watch_stop(steal(&c->watch));
-}
-
 void crd_life_free(struct crd_life *l)
 {
     if (!l)
         return;
     if (l->watch)
         store_watch_stop(l->watch);
-    list_for_each_safe(it, &l->cleanups) cleanup_drop(list_entry(it, struct cleanup, link));
+    list_for_each_safe(it, &l->cleanups) cleanup_end(list_entry(it, struct cleanup, link));
     free(l);
 }

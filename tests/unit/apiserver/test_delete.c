@@ -166,20 +166,19 @@ static void test_grace(void **state_)
 #define MANY  10500 /* more than the store takes at a time */
 #define BATCH 3000
 
-static void fill(struct world *w, const char *ns, int n)
+/* extra: more of the metadata, as JSON after a comma */
+static void fill_with(struct world *w, const char *path, int n, const char *extra)
 {
     struct answer *a = xcalloc(BATCH, sizeof(*a));
-    _cleanup_free_ char *path = xasprintf("/api/v1/namespaces/%s/configmaps", ns);
 
     for (int done = 0; done < n;) {
         int batch = n - done < BATCH ? n - done : BATCH;
 
         for (int i = 0; i < batch; i++) {
-            char body[96];
+            _cleanup_free_ char *body =
+                xasprintf("{\"metadata\":{\"name\":\"m%05d\",\"labels\":{\"odd\":\"%d\"}%s}}",
+                          done + i, i % 2, extra);
 
-            snprintf(body, sizeof(body),
-                     "{\"metadata\":{\"name\":\"m%05d\",\"labels\":{\"odd\":\"%d\"}}}", done + i,
-                     i % 2);
             ask_as(w, &a[i], "admin", "system:masters", "POST", path, "application/json", body);
         }
         for (int i = 0; i < batch; i++) {
@@ -192,12 +191,17 @@ static void fill(struct world *w, const char *ns, int n)
     free(a);
 }
 
+static void fill(struct world *w, int n)
+{
+    fill_with(w, MAPS, n, "");
+}
+
 static void test_large_collection(void **state_)
 {
     struct world *w = world_new(&(struct apiserver_opts){0});
     struct answer a, other;
 
-    fill(w, "default", MANY);
+    fill(w, MANY);
     ask_as(w, &a, "admin", "system:masters", "DELETE", MAPS "?labelSelector=odd%3D1",
            "application/json", "");
     assert_false(a.ended);
@@ -219,11 +223,76 @@ static void test_large_collection(void **state_)
     world_free(w);
 }
 
+static int owned(void *ctx, const struct store_obj *o)
+{
+    struct str b = store_obj_bytes(o);
+
+    *(int *)ctx += memmem(b.p, b.n, "ownerReferences", 15) != NULL;
+    return 0;
+}
+
+/* None of them is left with an owner that is gone, which the collector would delete it for. */
+static void test_many_orphans(void **state_)
+{
+    struct world *w = world_new(&(struct apiserver_opts){0});
+    _cleanup_free_ char *uid = make(w, "owner", "", 201);
+    _cleanup_free_ char *refs = xasprintf(
+        ",\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"name\":\"owner\","
+        "\"uid\":\"%s\"}]",
+        uid);
+    int left = 0;
+
+    fill_with(w, MAPS, MANY, refs);
+    yyjson_doc_free(ask_json(w, 200, "DELETE", MAPS "/owner?propagationPolicy=Orphan", ""));
+    yyjson_doc_free(ask_json(w, 404, "GET", MAPS "/owner", ""));
+    assert_int_equal(store_count(w->store, "/configmaps/default/"), MANY);
+    store_each(w->store, "/configmaps/default/", owned, &left);
+    assert_int_equal(left, 0);
+    world_free(w);
+}
+
+#define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+static void on_gone(void *ctx, enum store_event ev, const struct store_obj *o,
+                    const struct store_obj *prev)
+{
+    if (ev == STORE_DELETED)
+        loop_stop(ctx);
+}
+
+/* A definition goes when the last of its objects has, however many there are. */
+static void test_large_definition(void **state_)
+{
+    static const char crd[] =
+        "{\"metadata\":{\"name\":\"things.example.com\"},\"spec\":{\"group\":\"example.com\","
+        "\"scope\":"
+        "\"Namespaced\",\"names\":{\"plural\":\"things\",\"kind\":\"Thing\"},\"versions\":[{"
+        "\"name\":"
+        "\"v1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":"
+        "\"object\"}}}]}}";
+    struct world *w = world_new(&(struct apiserver_opts){0});
+    struct err e = {0};
+
+    yyjson_doc_free(ask_json(w, 201, "POST", CRDS, crd));
+    fill_with(w, "/apis/example.com/v1/namespaces/default/things", MANY, "");
+    struct store_watch *sw =
+        store_watch_start(w->store, "apiextensions.k8s.io/customresourcedefinitions/",
+                          store_rev(w->store), on_gone, w->loop, &e);
+
+    assert_non_null(sw);
+    yyjson_doc_free(ask_json(w, 200, "DELETE", CRDS "/things.example.com", ""));
+    loop_run(w->loop);
+    store_watch_stop(sw);
+    assert_int_equal(store_count(w->store, "example.com/things/"), 0);
+    yyjson_doc_free(ask_json(w, 404, "GET", CRDS "/things.example.com", ""));
+    world_free(w);
+}
+
 static void test_collection_options(void **state_)
 {
     struct world *w = world_new(&(struct apiserver_opts){0});
 
-    fill(w, "default", 10);
+    fill(w, 10);
     yyjson_doc_free(ask_json(w, 200, "DELETE", MAPS "?dryRun=All", ""));
     assert_int_equal(store_count(w->store, "/configmaps/default/"), 10);
     yyjson_doc_free(ask_json(w, 200, "DELETE", MAPS "?limit=3", ""));
@@ -240,7 +309,7 @@ static void test_collection_is_left(void **state_)
     struct world *w = world_new(&(struct apiserver_opts){0});
     struct answer a, b;
 
-    fill(w, "default", 1000);
+    fill(w, 1000);
     struct http_exchange *x =
         ask_as(w, &a, "admin", "system:masters", "DELETE", MAPS, "application/json", "");
 
@@ -250,7 +319,7 @@ static void test_collection_is_left(void **state_)
     assert_int_equal(b.status, 200);
     answer_done(&b);
     assert_int_equal(store_count(w->store, "/configmaps/default/"), 0);
-    fill(w, "default", 1000);
+    fill(w, 1000);
     ask_as(w, &a, "admin", "system:masters", "DELETE", MAPS, "application/json", "");
     world_close(w);
     assert_true(a.ended);
@@ -266,6 +335,8 @@ int main(void)
         cmocka_unit_test(test_foreground_goes_on),
         cmocka_unit_test(test_grace),
         cmocka_unit_test(test_large_collection),
+        cmocka_unit_test(test_many_orphans),
+        cmocka_unit_test(test_large_definition),
         cmocka_unit_test(test_collection_options),
         cmocka_unit_test(test_collection_is_left),
     };

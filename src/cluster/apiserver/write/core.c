@@ -20,6 +20,7 @@ struct api_core *api_core_new(struct loop *l, struct store *s, const struct admi
         memcpy(copy, hooks, n_hooks * sizeof(*copy));
     *c = (struct api_core){
         .loop = l, .store = s, .kinds = kinds_new(), .admission = {copy, n_hooks}, .refs = 1};
+    list_init(&c->closers);
     kinds_add(c->kinds, &crd_kind);
     c->ips = cluster_ips_new(s, e);
     if (c->ips)
@@ -48,8 +49,25 @@ void api_core_unref(struct api_core *c)
     free(c);
 }
 
+void core_closer_add(struct api_core *c, struct core_closer *e, void (*fn)(struct core_closer *c))
+{
+    e->fn = fn;
+    list_push_back(&c->closers, &e->link);
+}
+
+void core_closer_remove(struct core_closer *e)
+{
+    list_del(&e->link);
+}
+
 void api_core_close(struct api_core *c)
 {
     c->closing = true;
+    list_for_each_safe(it, &c->closers)
+    {
+        struct core_closer *e = list_entry(it, struct core_closer, link);
+
+        e->fn(e);
+    }
     cluster_ips_stop(c->ips);
 }

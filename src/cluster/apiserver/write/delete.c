@@ -174,15 +174,9 @@ static void delete_any(struct write *w, bool changed)
 
 static int delete_loaded(struct write *w, const struct delete_options *o, struct api_status *st)
 {
-    if (check_preconditions(w, o, st) < 0)
-        return -1;
-    if (kube_resource_eq(&w->kind->res, &KR_NAMESPACE)) {
-        w->obj = kmut_from(w->old);
-        return delete_namespace(w, st);
-    }
-    if (streq(o->propagation, "Orphan") && !w->dry_run)
-        orphan_dependents(w->core, kobj_uid(w->old));
     w->obj = kmut_from(w->old);
+    if (kube_resource_eq(&w->kind->res, &KR_NAMESPACE))
+        return delete_namespace(w, st);
     bool changed = propagate(w, o->propagation);
 
     if (kube_resource_eq(&w->kind->res, &KR_POD))
@@ -192,11 +186,52 @@ static int delete_loaded(struct write *w, const struct delete_options *o, struct
     return 0;
 }
 
+static int load(struct write *w, const struct delete_options *o, struct api_status *st)
+{
+    return write_load(w, st) < 0 || check_preconditions(w, o, st) < 0 ? -1 : 0;
+}
+
+/* ---- orphans first ---- */
+struct orphaning {
+    struct write *w;
+    struct delete_options o;
+};
+
+/* The object may have changed meanwhile. */
+static void orphaned(void *ctx, struct api_status *fail)
+{
+    struct orphaning *first = ctx;
+    _cleanup_status_ struct api_status st = {0};
+    struct write *w = first->w;
+    struct delete_options o = first->o;
+
+    free(first);
+    if (fail)
+        write_fail(w, fail);
+    else if (load(w, &o, &st) < 0 || delete_loaded(w, &o, &st) < 0)
+        write_fail(w, &st);
+}
+
+static bool orphans_first(struct write *w, const struct delete_options *o)
+{
+    if (!streq(o->propagation, "Orphan") || w->dry_run ||
+        kube_resource_eq(&w->kind->res, &KR_NAMESPACE))
+        return false;
+    struct orphaning *first = xnew(struct orphaning);
+
+    first->w = w;
+    first->o = *o;
+    orphan_dependents(w->core, kobj_uid(w->old), orphaned, first);
+    return true;
+}
+
 void write_delete(struct write *w, const struct delete_options *o)
 {
     _cleanup_status_ struct api_status st = {0};
 
     write_begin(w);
-    if (write_load(w, &st) < 0 || delete_loaded(w, o, &st) < 0)
+    if (load(w, o, &st) < 0)
+        write_fail(w, &st);
+    else if (!orphans_first(w, o) && delete_loaded(w, o, &st) < 0)
         write_fail(w, &st);
 }

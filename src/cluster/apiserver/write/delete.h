@@ -21,7 +21,7 @@ struct delete_options {
     uint64_t rv;             /* 0 = any */
     const char *propagation; /* "Orphan", "Background", "Foreground"; NULL or "" = not given */
 };
-/* Deletes what w names. The options are not needed after the call. */
+/* Deletes what w names. The strings of the options are needed until it is done. */
 void write_delete(struct write *w, const struct delete_options *o);
 
 /* Takes the string off metadata.finalizers; whether it was there. */
