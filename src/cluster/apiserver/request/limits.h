@@ -18,7 +18,6 @@
 #define LIMIT_API_WATCHES       20000
 #define LIMIT_API_USERS         1024 /* told apart; what comes beyond shares one account */
 
-#define LIMIT_PATCH_OPERATIONS 10000
 #define LIMIT_BULK_IN_FLIGHT   256 /* writes of one bulk */
 #define LIMIT_COLLECTION_ANSWER                                                                    \
     (64 << 20)                        /* of the deleted objects; beyond it they are not told       \

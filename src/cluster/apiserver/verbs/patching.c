@@ -56,11 +56,11 @@ int patch_read(struct api_request *r)
         return api_fail_bad(&r->st, "error decoding patch: %s", e.msg);
     size_t n = r->patch_language == LANG_JSON ? yyjson_arr_size(yyjson_doc_get_root(r->patch)) : 0;
 
-    if (n > LIMIT_PATCH_OPERATIONS)
+    if (n > LIMIT_PATCH_OPS)
         return api_fail(&r->st, 413, "RequestEntityTooLarge",
                         "Request entity too large: The allowed maximum operations in a JSON patch "
                         "is %d, got %zu",
-                        LIMIT_PATCH_OPERATIONS, n);
+                        LIMIT_PATCH_OPS, n);
     return 0;
 }
 
