@@ -8,8 +8,7 @@
  * The table is lock-free: a slot goes from NULL to a name once and never changes again.
  *
  * Several informers in one process mostly hold the same objects, so what they cache is shared: an
- * object of the same identity, version and size is the same. A shared object dies under the lock
- * that finders take.
+ * object that is the same to the last byte. A shared object dies under the lock that finders take.
  */
 #include "kube/object.h"
 
@@ -68,6 +67,24 @@ static const char *shared_name(const char *s, size_t n, bool add)
     }
 }
 
+size_t kobj_names_known(void)
+{
+    return atomic_load(&name_count);
+}
+
+/* Members of these are called what users like; kept for ever they would fill the table. */
+static bool has_free_names(const yyjson_val *key)
+{
+    static const char *const maps[] = {"labels",   "annotations", "matchLabels", "nodeSelector",
+                                       "selector", "data",        "binaryData",  "stringData"};
+
+    for (size_t i = 0; key && i < ARRAY_LEN(maps); i++) {
+        if (unsafe_yyjson_equals_str((void *)(uintptr_t)key, maps[i]))
+            return true;
+    }
+    return false;
+}
+
 /* ---- packing ---- */
 struct packer {
     yyjson_val *val; /* NULL while measuring */
@@ -76,11 +93,11 @@ struct packer {
     int depth;
 };
 
-static void pack_string(struct packer *k, const yyjson_val *v, bool is_key)
+static void pack_string(struct packer *k, const yyjson_val *v, bool add_name)
 {
     const char *s = v->uni.str;
     size_t n = unsafe_yyjson_get_len((void *)(uintptr_t)v);
-    const char *shared = shared_name(s, n, is_key);
+    const char *shared = shared_name(s, n, add_name);
 
     if (k->val) {
         yyjson_val *to = &k->val[k->n_vals];
@@ -106,6 +123,7 @@ static void pack(struct packer *k, const yyjson_val *v, const yyjson_val *key);
 
 static size_t pack_members(struct packer *k, const yyjson_val *v, const yyjson_val *parent_key)
 {
+    bool add = !has_free_names(parent_key);
     yyjson_val *key, *val;
     size_t i, max, n = 0;
 
@@ -115,7 +133,7 @@ static size_t pack_members(struct packer *k, const yyjson_val *v, const yyjson_v
         {
             if (dropped(k, key, parent_key))
                 continue;
-            pack_string(k, key, true);
+            pack_string(k, key, add);
             pack(k, val, key);
             n++;
         }
@@ -223,11 +241,41 @@ static uint32_t share_hash(const struct kobj *o)
     return (hash_fnv32(uid, strlen(uid)) ^ (uint32_t)o->rv * 2654435761u) % SHARE_BUCKETS;
 }
 
+static const char *text_of(const struct kobj *o)
+{
+    return (const char *)&o->vals[o->n_vals];
+}
+
+/* A string is a shared name, or stands at the same place of both texts. */
+static bool same_string(const struct kobj *a, const char *x, const struct kobj *b, const char *y)
+{
+    bool inside = x >= text_of(a) && x <= text_of(a) + a->n_text;
+
+    return inside ? x - text_of(a) == y - text_of(b) : x == y;
+}
+
+static bool same_value(const struct kobj *a, const struct kobj *b, size_t i)
+{
+    yyjson_val *x = (yyjson_val *)(uintptr_t)&a->vals[i], *y = (yyjson_val *)(uintptr_t)&b->vals[i];
+
+    if (x->tag != y->tag)
+        return false;
+    if (yyjson_is_str(x) || yyjson_is_raw(x))
+        return same_string(a, x->uni.str, b, y->uni.str);
+    return !(yyjson_is_num(x) || yyjson_is_ctn(x)) || x->uni.u64 == y->uni.u64;
+}
+
+/* To the last byte: a version may name other bytes in another API version, or at another server. */
 static bool same_object(const struct kobj *a, const struct kobj *b)
 {
-    return a->rv == b->rv && a->n_vals == b->n_vals && a->n_text == b->n_text &&
-           streq(kobj_uid(a), kobj_uid(b)) && streq(kobj_kind(a), kobj_kind(b)) &&
-           streq(kobj_name(a), kobj_name(b)) && streq(kobj_namespace(a), kobj_namespace(b));
+    if (a->rv != b->rv || a->n_vals != b->n_vals || a->n_text != b->n_text ||
+        memcmp(text_of(a), text_of(b), a->n_text) != 0)
+        return false;
+    for (size_t i = 0; i < a->n_vals; i++) {
+        if (!same_value(a, b, i))
+            return false;
+    }
+    return true;
 }
 
 struct kobj *kobj_share(struct kobj *o)

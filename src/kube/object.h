@@ -39,10 +39,11 @@ struct kobj *kobj_from_val(const yyjson_val *v); /* deep copy */
 struct kobj *kobj_ref(const struct kobj *o);
 void kobj_unref(const struct kobj *o);
 /*
- * For what is kept long: takes a reference that nobody else has and gives one to the object of the
- * same uid, kind and version that some cache of this process holds already, if there is one.
+ * For what is kept long: takes a reference that nobody else has and gives one to an equal object
+ * that some cache of this process holds already, if there is one.
  */
 struct kobj *kobj_share(struct kobj *o);
+size_t kobj_names_known(void); /* field names kept once for all objects; at most LIMIT_FIELD_NAMES */
 static inline void kobj_unrefp(const struct kobj **o)
 {
     kobj_unref(*o);

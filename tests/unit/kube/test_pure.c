@@ -86,6 +86,58 @@ static void test_sharing(void **state)
     kobj_unref(newer);
 }
 
+static const struct kobj *shared(const char *api, const char *value)
+{
+    _cleanup_free_ char *text = xasprintf(
+        "{\"apiVersion\":\"%s\",\"kind\":\"W\",\"metadata\":{\"name\":\"w\",\"uid\":\"u-same\","
+        "\"resourceVersion\":\"7\"},\"spec\":{\"a\":%s}}",
+        api, value);
+
+    return kobj_share((struct kobj *)(uintptr_t)parse(text));
+}
+
+/* The same uid and version are no proof: definitions have versions, and a server restored from a
+ * copy goes on with the uids and the numbers of the other. */
+static void test_only_equal_objects_are_shared(void **state)
+{
+    static const struct {
+        const char *api, *value;
+        bool same;
+    } rows[] = {
+        {"x.dev/v1", "\"a\"", true},    {"x.dev/v2", "\"a\"", false},
+        {"x.dev/v1", "\"b\"", false},   {"x.dev/v1", "1", false},
+        {"x.dev/v1", "true", false},    {"x.dev/v1", "null", false},
+        {"x.dev/v1", "[\"a\"]", false}, {"x.dev/v1", "{\"a\":1}", false},
+    };
+    const struct kobj *first = shared("x.dev/v1", "\"a\"");
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_kobj_ const struct kobj *o = shared(rows[i].api, rows[i].value),
+                                         *again = shared(rows[i].api, rows[i].value);
+        assert_int_equal(o == first, rows[i].same);
+        assert_ptr_equal(o, again);
+        assert_string_equal(jget_str(kobj_root(o), "apiVersion"), rows[i].api);
+    }
+    kobj_unref(first);
+}
+
+static void test_free_names_fill_no_table(void **state)
+{
+    size_t before = kobj_names_known();
+
+    for (int i = 0; i < 10000; i++) {
+        _cleanup_free_ char *text = xasprintf("{\"metadata\":{\"name\":\"n\",\"labels\":{\"l%d\":"
+                                              "\"v\"},\"annotations\":{\"a%d\":\"v\"}},"
+                                              "\"data\":{\"d%d\":\"v\"}}",
+                                              i, i, i);
+        char name[16];
+        _cleanup_kobj_ const struct kobj *o = parse(text);
+        snprintf(name, sizeof(name), "l%d", i);
+        assert_string_equal(kobj_label(o, name), "v");
+    }
+    assert_true(kobj_names_known() - before < 10);
+}
+
 static void *share_often(void *arg)
 {
     for (int i = 0; i < 2000; i++) {
@@ -407,6 +459,8 @@ int main(void)
         cmocka_unit_test(test_object_reads),
         cmocka_unit_test(test_object_refused),
         cmocka_unit_test(test_sharing),
+        cmocka_unit_test(test_only_equal_objects_are_shared),
+        cmocka_unit_test(test_free_names_fill_no_table),
         cmocka_unit_test(test_sharing_between_threads),
         cmocka_unit_test(test_mutable),
         cmocka_unit_test(test_child_name),
