@@ -134,6 +134,15 @@ static void test_steps(void **state)
                  "'starttime':1700000000000000000,'nextStepTime':1700000010000000000,"
                  "'stepDuration':10000000000,'stepSize':20"),
          ALL(ONE("c", 100, "b")), 10, "/c 100: b=100"},
+        /* the clock was set back, or ahead, by ten minutes */
+        {ROLLING(REV("a", 99) "," REV("b", 1),
+                 "'starttime':1700000000000000000,'nextStepTime':1700000010000000000,"
+                 "'stepDuration':10000000000,'stepSize':20"),
+         ALL(ONE("c", 100, "b")), -600, "/c 100: a=99 b=1 start 0 next -590 every 10 by 20"},
+        {ROLLING(REV("a", 99) "," REV("b", 1),
+                 "'starttime':1700000000000000000,'nextStepTime':1700000010000000000,"
+                 "'stepDuration':10000000000,'stepSize':20"),
+         ALL(ONE("c", 100, "b")), 600, "/c 100: a=79 b=21 start 0 next 610 every 10 by 20"},
         /* the younger of the old ones gives first */
         {ROLLING(REV("a", 80) "," REV("b", 15) "," REV("d", 5),
                  "'starttime':1700000000000000000,'nextStepTime':1700000010000000000,"
@@ -176,6 +185,7 @@ static void test_pace(void **state)
         int took_ms, duration_s;
         const char *after;
     } cases[] = {
+        {-600000, 120, "/c 100: a=99 b=1 start 0 next -598 every 1 by 1"},
         {500, 120, "/c 100: a=99 b=1 start 0 next 1 every 1 by 1"},
         {10000, 120, "/c 100: a=99 b=1 start 0 next 20 every 10 by 9"},
         {40000, 120, "/c 100: a=99 b=1 start 0 next 80 every 40 by 50"},
