@@ -290,6 +290,32 @@ static void test_slow_acknowledgement(void **state)
     end(&w);
 }
 
+/* What a new spec names may be heard of a moment later; then its absence is told, and at once when
+ * the spec is no longer new. */
+static void test_a_missing_service_is_not_told_too_early(void **state)
+{
+    struct world w;
+
+    start(&w);
+    put_ingress(&w, "i", CLASS_GATEWAY, "{'rules':[" RULE("h") "]}", "{}");
+    run(&w, "i");
+    assert_true(recorder_apply());
+    run(&w, "i");
+    assert_int_equal(plan_len(w.plan), 0);
+    assert_true(plan_requeue(w.plan) > 0);
+    w.mono_ns = 2 * NS_PER_SEC;
+    run(&w, "i");
+    assert_non_null(strstr(status(&w), "'reason':'ServiceMissing'"));
+    end(&w);
+    start(&w);
+    put_ingress(&w, "i", CLASS_GATEWAY, "{'rules':[" RULE("h") "]}", "{'observedGeneration':1}");
+    run(&w, "i");
+    assert_true(recorder_apply());
+    run(&w, "i");
+    assert_non_null(strstr(status(&w), "'reason':'ServiceMissing'"));
+    end(&w);
+}
+
 /* An acknowledgement of what was asked before does not count for what is asked now. */
 static void test_late_acknowledgement(void **state)
 {
@@ -511,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_translation),
         cmocka_unit_test(test_status_follows_acknowledgement),
         cmocka_unit_test(test_slow_acknowledgement),
+        cmocka_unit_test(test_a_missing_service_is_not_told_too_early),
         cmocka_unit_test(test_late_acknowledgement),
         cmocka_unit_test(test_leaving),
         cmocka_unit_test(test_host_conflict),

@@ -292,6 +292,24 @@ static void mark_refused(struct cond *c, const char *reason, const struct err *w
         cs_unknown(c, PROGRAMMED, reason, "%s", why->msg);
 }
 
+/*
+ * Too early to say: an acknowledgement is outstanding, or the spec is new and what it names may
+ * just not have been heard of here, as Services and Ingresses are followed apart. Readers ignore
+ * the status of an older generation meanwhile.
+ */
+static bool is_early(const struct gateway *g, const struct reconcile_ctx *rc,
+                     const struct given *given)
+{
+    yyjson_val *root = kobj_root(rc->obj);
+    bool unseen = jget_int(root, 0, "status", "observedGeneration") != kobj_generation(rc->obj);
+    _cleanup_free_ char *why = NULL;
+
+    if (!given || rc->mono_ns - given->since_ns >= PATIENCE)
+        return false;
+    return !given->applied ||
+           (unseen && backends_judge(g->backends, rc->key, &why) != BACKEND_SERVED);
+}
+
 void gateway_reconcile(void *ctx, const struct reconcile_ctx *rc, struct plan *p)
 {
     struct gateway *g = ctx;
@@ -302,7 +320,7 @@ void gateway_reconcile(void *ctx, const struct reconcile_ctx *rc, struct plan *p
     if (!rc->obj || kobj_deleting(rc->obj))
         return;
     const struct given *given = program(g, rc, &reason, &e);
-    if (given && !given->applied && rc->mono_ns - given->since_ns < PATIENCE) {
+    if (is_early(g, rc, given)) {
         plan_requeue_after(p, PATIENCE);
         return;
     }
