@@ -37,6 +37,7 @@
 
 struct dataplane;
 struct trace_sink;
+struct clock;
 
 struct dp_opts {
     const struct dp_listen *listen;
@@ -54,6 +55,8 @@ struct dp_opts {
     size_t max_clients;
     /* Of one head, both ways: 0 = 128 KiB, 1000. */
     size_t max_head_bytes, max_head_fields;
+    /* NULL = the system's. For tests that step it; outlives the data plane. */
+    const struct clock *clock;
     /* Worker thread: requests began to wait for this revision and no endpoint is there (repeated
      * at most every 100 ms while they wait). */
     void (*on_arrival)(void *ctx, const char *ns, const char *revision);

@@ -26,29 +26,28 @@ static void on_conn(void *ctx, struct conn *conn)
 {
     struct dp_door *d = ctx;
 
-    dp_down_new(&d->worker->downs, conn, d->visibility, d->activator, d);
+    dp_down_new(&d->worker->downs, conn, d->visibility, d->activator);
 }
 
-static bool make_room(void *ctx)
+/* 0 = bounded by descriptors alone. */
+static size_t share_of_clients(const struct dataplane *dp)
 {
-    struct dp_door *d = ctx;
+    size_t n = (size_t)dp->n_workers;
 
-    return dp_downs_make_room(&d->worker->downs, d);
+    return (dp->o.max_clients + n - 1) / n;
 }
 
 static int open_door(struct dp_worker *w, size_t i, struct err *e)
 {
     struct dataplane *dp = w->dp;
     struct dp_door *d = &w->doors[i];
-    size_t share = dp->o.max_clients / (size_t)dp->n_workers;
     struct listen_opts o = {
         .host = dp->listen[i].host,
         .port = dp->ports[i],
         .reuse_port = true,
         .paused = true,
         .fd_class = FD_CLIENT,
-        .max_connections = dp->o.max_clients ? (share ? share : 1) : 0,
-        .make_room = make_room,
+        .max_connections = share_of_clients(dp),
         .on_trouble = on_trouble,
     };
 
@@ -161,6 +160,7 @@ static void init_rooms(struct dp_worker *w)
     w->streams.table = dp_table_new();
     dp_streams_init(&w->streams);
     w->downs.streams = &w->streams;
+    w->downs.max = share_of_clients(dp);
     w->downs.gone = client_gone;
     w->downs.ctx = w;
     dp_downs_init(&w->downs);
@@ -171,6 +171,7 @@ int dp_worker_init(struct loop *l, void *ctx, struct err *e)
     struct dp_worker *w = ctx;
 
     w->loop = l;
+    loop_set_clock(l, w->dp->o.clock);
     w->collected_ns = loop_now_ns(l);
     if (open_doors(w, e) < 0)
         return -1;

@@ -56,11 +56,16 @@ static void new_area(struct h1_parser *p)
     p->in_value = false;
 }
 
+static bool collects_method(const struct h1_parser *p)
+{
+    return p->o->any_method && p->kind == H1_REQUEST;
+}
+
 static int on_begin(llhttp_t *ll)
 {
     struct h1_parser *p = parser_of(ll);
 
-    if (!p->o->any_method) /* else it has been taken for the method */
+    if (!collects_method(p)) /* else it has been taken for the method */
         new_area(p);
     p->head_seen = p->in_trailer = false;
     p->extension_n = p->trailer_n = 0;
@@ -186,7 +191,7 @@ static int on_done(llhttp_t *ll)
     p->begun = false;
     if (p->owe_done)
         return HPE_PAUSED;
-    p->stopped_at_done = tell_done(p) || p->o->any_method;
+    p->stopped_at_done = tell_done(p) || collects_method(p);
     return p->stopped_at_done ? HPE_PAUSED : 0;
 }
 
@@ -301,7 +306,7 @@ static bool pay_done(struct h1_parser *p)
     if (!p->owe_done)
         return false;
     p->owe_done = false;
-    return tell_done(p) || p->o->any_method;
+    return tell_done(p) || collects_method(p);
 }
 
 static bool is_token_char(unsigned char c)
@@ -376,7 +381,7 @@ ssize_t h1_feed(struct h1_parser *p, const char *buf, size_t n, struct err *e)
         llhttp_resume(&p->ll);
     else if (llhttp_get_errno(&p->ll) == HPE_PAUSED_UPGRADE)
         llhttp_resume_after_upgrade(&p->ll);
-    if (p->o->any_method && p->kind == H1_REQUEST && (!p->begun || p->in_method)) {
+    if (collects_method(p) && (!p->begun || p->in_method)) {
         used = collect_method(p, buf, n, e);
         if (used < 0 || (size_t)used == n)
             return used;

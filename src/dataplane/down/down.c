@@ -231,8 +231,23 @@ static void set_client(struct dp_down *d, enum dp_visibility visibility, bool ac
     d->client.tls = conn_is_tls(d->conn);
 }
 
+bool dp_downs_crowded(const struct dp_downs *w)
+{
+    return (w->max > 0 && w->n >= w->max) ||
+           fdbudget_used(FD_CLIENT) + DP_MAX_WORKERS / 8 >= fdbudget_share(FD_CLIENT);
+}
+
+/* The last place is for the next one: whoever idled longest leaves for it. */
+static void make_room(struct dp_downs *w)
+{
+    struct list *oldest = w->idle.next;
+
+    if (dp_downs_crowded(w) && oldest != w->idle.prev)
+        dp_down_close(list_entry(oldest, struct dp_down, link), conn_close);
+}
+
 void dp_down_new(struct dp_downs *w, struct conn *conn, enum dp_visibility visibility,
-                 bool activator, const void *door)
+                 bool activator)
 {
     if (w->draining) {
         conn_close(conn);
@@ -240,7 +255,6 @@ void dp_down_new(struct dp_downs *w, struct conn *conn, enum dp_visibility visib
     }
     struct dp_down *d = xnew(struct dp_down);
     d->w = w;
-    d->door = door;
     d->conn = conn;
     d->parser = h1_new_with(H1_REQUEST, &w->h1, &dp_down_h1_events, d);
     d->timer = timer_new(w->loop, on_timer, d);
@@ -254,6 +268,7 @@ void dp_down_new(struct dp_downs *w, struct conn *conn, enum dp_visibility visib
     conn_set_events(conn, &dp_down_conn_events, d);
     if (!w->open)
         conn_read_stop(conn);
+    make_room(w);
 }
 
 /* ---- all of a worker ---- */
@@ -292,17 +307,4 @@ void dp_downs_drain(struct dp_downs *w)
     list_for_each(it, &w->busy) list_entry(it, struct dp_down, link)->how.keep_alive = false;
     list_for_each_safe(it, &w->idle)
         dp_down_close(list_entry(it, struct dp_down, link), conn_close_flush);
-}
-
-bool dp_downs_make_room(struct dp_downs *w, const void *door)
-{
-    list_for_each(it, &w->idle)
-    {
-        struct dp_down *d = list_entry(it, struct dp_down, link);
-        if (d->door != door)
-            continue;
-        dp_down_close(d, conn_close);
-        return true;
-    }
-    return false;
 }

@@ -16,7 +16,7 @@ struct dp_downs { /* of one worker */
     struct list idle;    /* struct dp_down between requests, the longest first */
     struct list busy;    /* and the others */
     struct list watched; /* those whose end would go unseen while nothing is read */
-    size_t n;
+    size_t n, max;       /* connections; max 0: bounded by descriptors alone */
     struct timer *watch;
     struct buf head;      /* an answer's head on its way into an output */
     struct dp_output out; /* towards one client at a time */
@@ -29,11 +29,11 @@ void dp_downs_init(struct dp_downs *w); /* after loop, streams and h1 are set */
 void dp_downs_done(struct dp_downs *w);
 void dp_downs_open(struct dp_downs *w);  /* requests are taken from now on */
 void dp_downs_drain(struct dp_downs *w); /* idle ones end; the others after their request */
-/* Closes the one of that door that has idled longest; false when none idles. */
-bool dp_downs_make_room(struct dp_downs *w, const void *door);
+/* No more connections can be had: who idles makes room, and a request that ends gives its place. */
+bool dp_downs_crowded(const struct dp_downs *w);
 
-/* Takes the connection over. door: which listener it came from; only compared. */
+/* Takes the connection over. */
 void dp_down_new(struct dp_downs *w, struct conn *conn, enum dp_visibility visibility,
-                 bool activator, const void *door);
+                 bool activator);
 
 #endif

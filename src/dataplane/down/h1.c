@@ -33,7 +33,8 @@ static int head(void *down, struct dp_head *h)
     buf_clear(&w->head);
     if (!interim) {
         d->final = true;
-        d->how.keep_alive &= !w->draining && !(h->closes && d->has_body && !d->request_done);
+        d->how.keep_alive &=
+            !w->draining && !dp_downs_crowded(w) && !(h->closes && d->has_body && !d->request_done);
     }
     int r = dp_h1_put_answer(&w->head, h, &d->how);
     if (r == 0)

@@ -17,7 +17,6 @@ struct dp_down {
     struct list link;    /* in dp_downs.idle or .busy */
     struct list watched; /* in dp_downs.watched */
     struct dp_downs *w;
-    const void *door;
     struct conn *conn;
     struct h1_parser *parser;
     struct timer *timer;

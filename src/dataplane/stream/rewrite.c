@@ -3,7 +3,7 @@
  * Forwarded are made anew from what is known of the connection. Only a trusted proxy's word is
  * kept, and then the address of that proxy is put behind it, whatever does or does not fit.
  */
-#include <stdio.h>
+#include <assert.h>
 
 #include "dataplane/head/names.h"
 #include "dataplane/stream/impl.h"
@@ -11,7 +11,7 @@
 struct forwarding {
     struct str host, proto; /* X-Forwarded-… of a trusted proxy */
     struct str given;       /* its Forwarded fields as one list */
-    struct buf list;        /* X-Forwarded-For with our peer added */
+    struct str list;        /* X-Forwarded-For of it */
 };
 
 static bool is_token(struct str s)
@@ -25,91 +25,110 @@ static bool is_token(struct str s)
     return s.n > 0;
 }
 
+/* Text that is made in the arena, of a length that is known to suffice. */
+struct text {
+    char *p;
+    size_t n;
+};
+
+static void put(struct text *t, struct str s)
+{
+    if (s.n)
+        memcpy(t->p + t->n, s.p, s.n);
+    t->n += s.n;
+}
+
 /* RFC 7239 section 4: a value is a token or a quoted string. */
-static void put_value(struct buf *b, struct str s)
+static void put_value(struct text *t, struct str s)
 {
     if (is_token(s)) {
-        buf_add(b, s.p, s.n);
+        put(t, s);
         return;
     }
-    buf_addc(b, '"');
+    t->p[t->n++] = '"';
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] == '"' || s.p[i] == '\\')
-            buf_addc(b, '\\');
-        buf_addc(b, s.p[i]);
+            t->p[t->n++] = '\\';
+        t->p[t->n++] = s.p[i];
     }
-    buf_addc(b, '"');
+    t->p[t->n++] = '"';
 }
 
 /* RFC 7239 section 6: IPv6 addresses stand in brackets, and so in quotes. */
-static void put_node(struct buf *b, struct str node)
+static void put_node(struct text *t, struct str node)
 {
     size_t colon, rest;
     bool v6 = str_find(node, ':', &colon) && node.p[0] != '[' &&
               str_find((struct str){node.p + colon + 1, node.n - colon - 1}, ':', &rest);
 
-    buf_addz(b, "for=");
+    put(t, STR("for="));
     if (!v6) {
-        put_value(b, node);
+        put_value(t, node);
         return;
     }
-    buf_addz(b, "\"[");
+    put(t, STR("\"["));
     for (size_t i = 0; i < node.n; i++) {
         if (node.p[i] != '"' && node.p[i] != '\\')
-            buf_addc(b, node.p[i]);
+            t->p[t->n++] = node.p[i];
     }
-    buf_addz(b, "]\"");
+    put(t, STR("]\""));
 }
 
-static void put_host_and_proto(struct buf *b, const struct forwarding *f)
+static void put_host_and_proto(struct text *t, const struct forwarding *f)
 {
-    buf_addz(b, ";host=");
-    put_value(b, f->host);
-    buf_addz(b, ";proto=");
-    put_value(b, f->proto);
+    put(t, STR(";host="));
+    put_value(t, f->host);
+    put(t, STR(";proto="));
+    put_value(t, f->proto);
 }
 
 /* From the X-Forwarded fields: the first address carries host and proto, the others follow. */
-static struct str make_forwarded(struct dp_stream *s, const struct forwarding *f)
+static struct str make_forwarded(struct dp_stream *s, const struct forwarding *f, struct str list)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT(4 * LIMIT_DP_FORWARDED);
-    struct str rest = buf_str(&f->list), ip;
+    struct str rest = list, ip;
     bool first = true;
+    /* An address may be one byte and a comma, and becomes at most for="[…]" and a comma. */
+    size_t most = f->given.n + 12 * list.n + 2 * (f->host.n + f->proto.n) + 64;
+    struct text t = {arena_alloc(&s->arena, most), 0};
 
     if (f->given.n) { /* our own element follows theirs */
-        buf_add(&b, f->given.p, f->given.n);
-        buf_addz(&b, ", ");
+        put(&t, f->given);
+        put(&t, STR(", "));
         rest = str_of(s->client->ip);
     }
     while (str_split(&rest, ',', &ip)) {
         if (!first)
-            buf_addz(&b, ", ");
-        put_node(&b, str_trim(ip));
+            put(&t, STR(", "));
+        put_node(&t, str_trim(ip));
         if (first && !f->given.n)
-            put_host_and_proto(&b, f);
+            put_host_and_proto(&t, f);
         first = false;
     }
-    return arena_str(&s->arena, buf_str(&b));
+    assert(t.n <= most);
+    return (struct str){t.p, t.n};
 }
 
-/* Believes a trusted proxy; what does not fit is dropped as a whole. */
+/* One list more, unless that becomes too long: then what was there stays. */
+static struct str join(struct dp_stream *s, struct str list, struct str more)
+{
+    if (more.n == 0 || list.n + more.n + 2 > LIMIT_DP_FORWARDED)
+        return list;
+    if (list.n == 0)
+        return more;
+    return str_of(arena_printf(&s->arena, STR_FMT ", " STR_FMT, STR_ARG(list), STR_ARG(more)));
+}
+
+/* Believes a trusted proxy. */
 static void believe(struct dp_stream *s, struct forwarding *f, const struct http_header *h)
 {
-    if (str_ieq(h->name, STR("X-Forwarded-For"))) {
-        if (f->list.n + h->value.n + 2 > LIMIT_DP_FORWARDED || h->value.n == 0)
-            return;
-        if (f->list.n)
-            buf_addz(&f->list, ", ");
-        buf_add(&f->list, h->value.p, h->value.n);
-    } else if (str_ieq(h->name, STR("X-Forwarded-Host"))) {
+    if (str_ieq(h->name, STR("X-Forwarded-For")))
+        f->list = join(s, f->list, h->value);
+    else if (str_ieq(h->name, STR("X-Forwarded-Host")))
         f->host = h->value;
-    } else if (str_ieq(h->name, STR("X-Forwarded-Proto"))) {
+    else if (str_ieq(h->name, STR("X-Forwarded-Proto")))
         f->proto = h->value;
-    } else if (str_ieq(h->name, STR("Forwarded")) && h->value.n &&
-               f->given.n + h->value.n < LIMIT_DP_FORWARDED) {
-        f->given = str_of(arena_printf(&s->arena, STR_FMT "%s" STR_FMT, STR_ARG(f->given),
-                                       f->given.n ? ", " : "", STR_ARG(h->value)));
-    }
+    else if (str_ieq(h->name, STR("Forwarded")))
+        f->given = join(s, f->given, h->value);
 }
 
 static void add(struct dp_head *h, struct str name, struct str value)
@@ -120,17 +139,18 @@ static void add(struct dp_head *h, struct str name, struct str value)
 static void add_forwarding(struct dp_stream *s, struct dp_head *to, struct forwarding *f,
                            struct str host)
 {
+    struct str list = str_of(s->client->ip);
+
     if (f->list.n)
-        buf_addz(&f->list, ", ");
-    buf_addz(&f->list, s->client->ip);
+        list = str_of(arena_printf(&s->arena, STR_FMT ", %s", STR_ARG(f->list), s->client->ip));
     if (!f->host.n)
         f->host = host;
     if (!f->proto.n)
         f->proto = s->client->tls ? STR("https") : STR("http");
-    add(to, STR("X-Forwarded-For"), arena_str(&s->arena, buf_str(&f->list)));
+    add(to, STR("X-Forwarded-For"), list);
     add(to, STR("X-Forwarded-Host"), f->host);
     add(to, STR("X-Forwarded-Proto"), f->proto);
-    add(to, STR("Forwarded"), make_forwarded(s, f));
+    add(to, STR("Forwarded"), make_forwarded(s, f, list));
 }
 
 static bool is_set(const struct dp_fields *fs, struct str name)
@@ -189,7 +209,7 @@ void dp_stream_rewrite(struct dp_stream *s)
     const struct dp_fields *set2 = s->split ? &s->split->set : NULL;
     size_t most = s->head.n + (set1 ? set1->n : 0) + (set2 ? set2->n : 0) + 5;
     struct dp_head to = s->head;
-    struct forwarding f = {.list = BUF_INIT(2 * LIMIT_DP_FORWARDED)};
+    struct forwarding f = {.list = STR_NULL};
     struct str host = s->head.authority;
 
     s->want_timing = str_eq(dp_head_get(&s->head, "X-Nonagon-Server-Timing"), STR("1"));
@@ -202,6 +222,5 @@ void dp_stream_rewrite(struct dp_stream *s)
     add_forwarding(s, &to, &f, host);
     if (s->path && s->path->rewrite_host.n && !is_set(set1, STR("K-Original-Host")))
         add(&to, STR("K-Original-Host"), host);
-    buf_done(&f.list);
     s->head = to;
 }

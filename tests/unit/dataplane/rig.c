@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define WAIT_MS 5000
 
 struct dataplane *dp;
@@ -34,7 +36,26 @@ static void on_arrival(void *ctx, const char *ns, const char *revision)
     atomic_fetch_add(&arrivals, 1);
 }
 
-static int start(int workers)
+static atomic_int_fast64_t stepped_ns;
+
+static int64_t stepped_mono(void *ctx)
+{
+    return clock_mono_ns() + atomic_load(&stepped_ns);
+}
+
+static int64_t stepped_wall(void *ctx)
+{
+    return clock_wall_ns();
+}
+
+static const struct clock stepped = {.mono_ns = stepped_mono, .wall_ns = stepped_wall};
+
+void rig_step(int64_t ns)
+{
+    atomic_fetch_add(&stepped_ns, ns);
+}
+
+static int start(int workers, size_t max_clients)
 {
     static const struct dp_listen listen[] = {{"127.0.0.1", 0, DP_EXTERNAL, false},
                                               {"127.0.0.1", 0, DP_LOCAL, false},
@@ -44,6 +65,8 @@ static int start(int workers)
                         .n_listen = 3,
                         .workers = workers,
                         .on_arrival = on_arrival,
+                        .clock = &stepped,
+                        .max_clients = max_clients,
                         .trusted_proxies = trusted,
                         .n_trusted_proxies = 1};
     struct err e;
@@ -64,12 +87,17 @@ static int start(int workers)
 
 int rig_start(void **state)
 {
-    return start(2);
+    return start(2, 0);
 }
 
 int rig_start_single(void **state)
 {
-    return start(1);
+    return start(1, 0);
+}
+
+int rig_start_small(void **state)
+{
+    return start(1, 4);
 }
 
 int rig_stop(void **state)

@@ -15,7 +15,9 @@ extern struct loop *loop;
 /* cmocka set-up: external, local and activator listeners, two workers. */
 int rig_start(void **state);
 int rig_start_single(void **state); /* the same with one worker */
+int rig_start_small(void **state);  /* and room for four clients */
 int rig_stop(void **state);
+void rig_step(int64_t ns); /* the data plane's clock goes forward; a test may begin with any time */
 void rig_stop_in_background(void); /* begins the stop; rig_join waits for it */
 void rig_join(void);
 void rig_wait_arrivals(int at_least);

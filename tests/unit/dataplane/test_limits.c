@@ -12,19 +12,28 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "dataplane/base/limits.h"
 #include "rig.h"
 
 static int pod, port;
 
-static int set_up(void **state)
+static int prepare(void)
 {
-    int r = rig_start_single(state);
-
     pod = pod_listen(&port);
     rig_route("a.example", "rev");
     rig_backend((struct rig_backend){.revision = "rev", .ports = {port}});
-    return r;
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    return rig_start_single(state) || prepare();
+}
+
+static int set_up_small(void **state)
+{
+    return rig_start_small(state) || prepare();
 }
 
 static void wait_in_flight(uint64_t n)
@@ -138,6 +147,57 @@ static void test_silent_upgrade_meets_the_start_limit(void **state)
     usleep(300000);
     send_z(d, "still here");
     expect(u, "still here");
+}
+
+/* The time for a head begins with its first byte, however long the connection idled before. */
+static void test_head_in_two_parts_after_idling(void **state)
+{
+    int c = rig_dial(EXTERNAL);
+
+    get(c, "a.example", "/1");
+    int u = pod_accept(pod);
+    expect(u, "GET /1");
+    pod_answer(u, "one");
+    expect(c, "one");
+    rig_step(65 * NS_PER_SEC);
+    send_z(c, "GET /2 HTTP/1.1\r\nHost: a.exa");
+    usleep(100000); /* a limit that had passed would be noticed by now */
+    send_z(c, "mple\r\n\r\n");
+    u = rig_reached(pod, u);
+    expect(u, "\r\n\r\n");
+    if (!has("GET /2")) {
+        u = pod_accept(pod); /* the idle one was too old to be used */
+        expect(u, "GET /2");
+    }
+    pod_answer(u, "two");
+    expect(c, "two");
+}
+
+/* Before the bound idle ones make room; where all are busy, who comes waits until one has left. */
+static void test_clients_are_bounded(void **state)
+{
+    int c[3], d[4], u[4];
+
+    for (int i = 0; i < 3; i++)
+        c[i] = rig_dial(EXTERNAL);
+    rig_stat("rev");
+    for (int i = 0; i < 4; i++) {
+        d[i] = rig_dial(EXTERNAL);
+        get(d[i], "a.example", "/");
+        u[i] = pod_accept(pod);
+        if (i < 3)
+            expect_eof(c[i]); /* the one that idled longest */
+    }
+    int waits = rig_dial(EXTERNAL);
+    get(waits, "a.example", "/waits");
+    usleep(200000);
+    assert_true(pod_nothing_to_accept(pod));
+    expect(u[0], "\r\n\r\n");
+    send_z(u[0], "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    expect_eof(d[0]); /* it is told that its connection ends with this answer */
+    assert_true(has("\r\nConnection: close\r\n"));
+    rig_close(d[0]);
+    expect(rig_reached(pod, u[0]), "GET /waits"); /* in its place */
 }
 
 /* ---- trailers, chunks, upgrades, lines ---- */
@@ -340,6 +400,8 @@ int main(void)
         T(test_half_closing_client_is_answered),
         T(test_open_answer_ends_in_order),
         T(test_silent_upgrade_meets_the_start_limit),
+        T(test_head_in_two_parts_after_idling),
+        cmocka_unit_test_setup_teardown(test_clients_are_bounded, set_up_small, rig_stop),
         T(test_trailers_pass_both_ways),
         T(test_floods_are_refused),
         T(test_connection_list_is_bounded),

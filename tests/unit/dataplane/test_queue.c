@@ -259,6 +259,36 @@ static void test_one_at_a_time(void **state)
     wait_in_flight(0);
 }
 
+/* First come, first served, over all workers. */
+static void test_in_the_order_of_coming(void **state)
+{
+    enum { N = 24 };
+    int c[N];
+    char path[16];
+
+    rig_backend((struct rig_backend){.revision = "rev", .concurrency = 1, .ports = {port}});
+    for (int i = 0; i < N; i++) {
+        snprintf(path, sizeof(path), "/%d", i);
+        c[i] = rig_dial(EXTERNAL);
+        get(c[i], "a.example", path);
+        wait_in_flight((uint64_t)i + 1);
+    }
+    int u = pod_accept(pod);
+    for (int i = 0; i < N; i++) {
+        snprintf(path, sizeof(path), "GET /%d ", i);
+        if (i > 0)
+            u = rig_reached(pod, u);
+        expect(u, "\r\n\r\n");
+        if (!has(path))
+            fail_msg("number %d got \"%s\"", i, buf_z(&seen));
+        send_z(u, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        expect(c[i], "ok");
+        expect_eof(u);
+        rig_close(u);
+        u = -1;
+    }
+}
+
 static void test_slots_of_all_pods_are_used(void **state)
 {
     int port2, pod2 = pod_listen(&port2);
@@ -434,6 +464,7 @@ int main(void)
         T(test_readiness_flap),
         T(test_removed_revision_answers),
         T(test_one_at_a_time),
+        T(test_in_the_order_of_coming),
         T(test_slots_of_all_pods_are_used),
         T(test_client_leaving_gives_the_slot_on),
         T(test_more_concurrency_frees_the_queue),
