@@ -4,29 +4,6 @@
 
 #include <stdio.h>
 
-struct dp_back *dp_back_of(struct dp_back_worker *bw)
-{
-    return container_of(bw - bw->up->index, struct dp_back, w);
-}
-
-const struct dp_settings *dp_back_settings(const struct dp_back *b, const struct dp_up *u)
-{
-    return b->w[u->index].set;
-}
-
-const char *dp_back_revision(const struct dp_back *b, const struct dp_up *u)
-{
-    return b->w[u->index].was_set ? b->revision : NULL;
-}
-
-struct dp_back *dp_back_find(struct dp_up *u, struct str ns, struct str revision)
-{
-    char key[600];
-    int n = snprintf(key, sizeof(key), STR_FMT "/" STR_FMT, STR_ARG(ns), STR_ARG(revision));
-
-    return u->known && n > 0 && n < (int)sizeof(key) ? map_getn(u->known, key, (size_t)n) : NULL;
-}
-
 /* ---- who is inside ---- */
 
 static void count(struct dp_up *u, struct dp_back_worker *bw)

@@ -25,5 +25,6 @@ void dp_queue_settle(struct dp_up *u, struct dp_back *b); /* after new settings 
 /* ---- pconn.c ---- */
 void dp_pconn_drop_idle(struct dp_up *u, struct dp_pod *p);
 void dp_pconn_close(struct dp_pconn *k);
+void dp_pconn_sweep(struct dp_up *u);
 
 #endif

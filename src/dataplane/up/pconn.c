@@ -13,8 +13,7 @@
 
 #include "base/clock.h"
 
-#define IDLE_MAX_NS (60 * NS_PER_SEC)
-#define SURE_NS     NS_PER_SEC
+#define SURE_NS NS_PER_SEC
 
 void dp_pconn_close(struct dp_pconn *k)
 {
@@ -113,29 +112,7 @@ void dp_pconn_drop_idle(struct dp_up *u, struct dp_pod *p)
     dp_pod_unref(p);
 }
 
-/* What was learned is forgotten slowly: a pod that restarts ends connections of every age. */
-static void forget_a_little(struct dp_pod *p)
-{
-    int64_t limit = atomic_load_explicit(&p->idle_limit_ns, memory_order_relaxed);
-
-    if (limit < IDLE_MAX_NS)
-        atomic_store_explicit(&p->idle_limit_ns,
-                              limit * 2 + NS_PER_MS < IDLE_MAX_NS ? limit * 2 + NS_PER_MS
-                                                                  : IDLE_MAX_NS,
-                              memory_order_relaxed);
-}
-
-static void sweep_settings(struct dp_up *u)
-{
-    list_for_each(it, &u->busy)
-    {
-        const struct dp_settings *s = list_entry(it, struct dp_back_worker, busy)->set;
-        for (size_t i = 0; s && i < s->n_pods; i++)
-            forget_a_little(s->pods[i]);
-    }
-}
-
-void dp_up_sweep(struct dp_up *u)
+void dp_pconn_sweep(struct dp_up *u)
 {
     int64_t now = loop_now_ns(u->loop);
 
@@ -145,25 +122,6 @@ void dp_up_sweep(struct dp_up *u)
         if (k->n_exchanges == 0 && now - k->idle_since_ns > limit_of(k->pod))
             dp_pconn_close(k);
     }
-    if (u->index == 0)
-        sweep_settings(u);
-}
-
-void dp_up_init(struct dp_up *u)
-{
-    list_init(&u->conns);
-    list_init(&u->busy);
-    buf_init(&u->head, 4 * u->h1.head_max);
-}
-
-void dp_up_done(struct dp_up *u)
-{
-    while (!list_empty(&u->conns))
-        dp_pconn_close(list_entry(u->conns.next, struct dp_pconn, link));
-    while (!list_empty(&u->busy))
-        dp_back_rest(u, list_entry(u->busy.next, struct dp_back_worker, busy));
-    map_free(u->known);
-    buf_done(&u->head);
 }
 
 /* ---- exchanges ---- */
