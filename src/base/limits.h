@@ -6,15 +6,13 @@
 #define NONAGON_BASE_LIMITS_H
 
 /* API objects and requests */
-#define LIMIT_OBJECT              (1536 * 1024)     /* one stored object, as etcd's request limit */
-#define LIMIT_API_BODY            (3 * 1024 * 1024) /* one request body */
-#define LIMIT_API_RESPONSE        (1024 * 1024 * 1024)
-#define LIMIT_JSON_DEPTH          256
-#define LIMIT_YAML_ALIASES        100 /* alias expansions in one document */
-#define LIMIT_YAML_NODES          200000
-#define LIMIT_PATCH_OPS           10000
-#define LIMIT_API_KINDS           4096              /* built in and from CRDs */
-#define LIMIT_WATCH_QUEUE         (8 * 1024 * 1024) /* unsent bytes before a watcher is dropped */
+#define LIMIT_OBJECT       (1536 * 1024)     /* one stored object, as etcd's request limit */
+#define LIMIT_API_BODY     (3 * 1024 * 1024) /* one request body */
+#define LIMIT_API_RESPONSE (1024 * 1024 * 1024)
+#define LIMIT_JSON_DEPTH   256
+#define LIMIT_YAML_ALIASES 100 /* alias expansions in one document */
+#define LIMIT_YAML_NODES   200000
+#define LIMIT_PATCH_OPS    10000
 
 /* Kubernetes client */
 #define LIMIT_FIELD_NAMES      4096 /* object field names kept once per process */

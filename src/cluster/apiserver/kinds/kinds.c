@@ -1,8 +1,8 @@
 /* A sorted array with a hash index; registrations are rare, look-ups happen for each request. */
 #include "cluster/apiserver/kinds/kinds.h"
 
-#include "base/limits.h"
 #include "base/vec.h"
+#include "cluster/apiserver/request/limits.h"
 
 struct kinds {
     VEC(const struct api_kind *) all;

@@ -4,6 +4,9 @@
 
 #include "base/limits.h"
 
+#define LIMIT_API_KINDS   4096              /* built in and from CRDs */
+#define LIMIT_WATCH_QUEUE (8 * 1024 * 1024) /* unsent bytes before a watcher is dropped */
+
 /* Of a client's spans of time: a hundred years. As nanoseconds they can be added to any clock. */
 #define LIMIT_API_SECONDS (100LL * 365 * 86400)
 
@@ -18,7 +21,7 @@
 #define LIMIT_API_WATCHES       20000
 #define LIMIT_API_USERS         1024 /* told apart; what comes beyond shares one account */
 
-#define LIMIT_BULK_IN_FLIGHT   256 /* writes of one bulk */
+#define LIMIT_BULK_IN_FLIGHT 256 /* writes of one bulk */
 #define LIMIT_COLLECTION_ANSWER                                                                    \
     (64 << 20)                        /* of the deleted objects; beyond it they are not told       \
                                        */
