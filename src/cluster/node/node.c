@@ -1,10 +1,6 @@
 /*
- * Putting the parts together: start-up in the order that adoption needs, changes of Pod objects,
- * stopping.
- *
- * At start: addresses of pods on disk are claimed, then namespaces are made in advance; after the
- * first sync every pod of ours gets its record and takes over what still runs; then orphans are
- * removed; then all are stepped.
+ * Putting the parts together, in the order that adoption needs: addresses of pods on disk are
+ * claimed, then namespaces are made in advance; the rest follows the first sync of the pods.
  */
 #include "cluster/node/node.h"
 
@@ -13,7 +9,6 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
@@ -22,125 +17,46 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "cluster/node/files.h"
 #include "cluster/node/node_impl.h"
+#include "cluster/node/runtime/files.h"
 
 #define HOUSEKEEPING_MS 10000
 #define STOP_POLL_MS    10
 #define AFTER_KILL_NS   (5 * NS_PER_SEC)
-#define DEFAULT_GRACE_S 30
-
-/* ---- Pod objects ---- */
-static bool is_ours(const struct node *n, const struct kobj *obj)
-{
-    const char *node = jget_str(kobj_root(obj), "spec", "nodeName");
-    return !node || !*node || streq(node, n->name);
-}
-
-static bool is_over(const struct kobj *obj)
-{
-    const char *phase = jget_str(kobj_root(obj), "status", "phase");
-    return streq(phase, "Succeeded") || streq(phase, "Failed");
-}
-
-static int64_t grace_of(const struct kobj *obj)
-{
-    int64_t s = jget_int(kobj_root(obj), DEFAULT_GRACE_S, "metadata", "deletionGracePeriodSeconds");
-    return s * 1000;
-}
-
-/* A pod that was over before we ran is only kept to be deleted some time. */
-static void settle(struct pod *p)
-{
-    p->settled = true;
-    for (size_t i = 0; i < p->n; i++)
-        container_set_state(&p->containers[i], CT_DONE);
-}
-
-static void begin(struct pod *p)
-{
-    if (kobj_deleting(p->obj))
-        pod_stop(p, grace_of(p->obj));
-    else if (!p->settled)
-        pod_step(p);
-}
-
-static void changed(struct pod *p, const struct kobj *after)
-{
-    kobj_unref(p->obj);
-    p->obj = kobj_ref(after);
-    if (kobj_deleting(after) && !p->keep_object)
-        pod_stop(p, grace_of(after));
-}
-
-static void gone(struct pod *p)
-{
-    p->object_gone = true;
-    pod_stop(p, 0);
-}
-
-static void on_pod(void *ctx, const struct kobj *before, const struct kobj *after)
-{
-    struct node *n = ctx;
-    if (!n->synced)
-        return;
-    struct pod *old = before ? map_get(n->pods, kobj_uid(before)) : NULL;
-    if (old && (!after || !streq(kobj_uid(before), kobj_uid(after)))) {
-        gone(old);
-        old = NULL;
-    }
-    if (!after || (!old && (n->stopping || !is_ours(n, after))))
-        return;
-    if (old) {
-        changed(old, after);
-        return;
-    }
-    struct pod *p = pod_new(n, after);
-    if (is_over(after))
-        settle(p);
-    begin(p);
-}
-
-/* ---- the first sync ---- */
-static int take_over(void *ctx, const struct kobj *obj)
-{
-    struct node *n = ctx;
-    if (!is_ours(n, obj) || map_has(n->pods, kobj_uid(obj)))
-        return 0;
-    struct pod *p = pod_new(n, obj);
-    if (!state_restore(p) && is_over(obj))
-        settle(p);
-    return 0;
-}
 
 static void on_synced(void *ctx)
 {
-    struct node *n = ctx;
-    const char *uid;
-    struct pod *p;
-    if (n->stopping)
-        return;
-    n->synced = true;
-    cache_each(manager_cache(n->o.manager, &KR_POD), take_over, n);
-    state_remove_orphans(n);
-    for (size_t it = 0; map_next(n->pods, &it, &uid, &p);)
-        begin(p);
-    node_heartbeat(n);
+    node_heartbeat(ctx);
 }
 
 static void housekeeping(void *ctx)
 {
     struct node *n = ctx;
-    if (!n->synced)
+    if (!pod_table_synced(n->pods))
         return;
     node_heartbeat(n);
-    logs_rotate(n);
+    kubelet_logs_rotate(n->pods);
+}
+
+/* ---- what pods tell ---- */
+static void on_stage(void *ctx, const struct kobj *pod, enum pod_stage what)
+{
+    static const enum node_stage as[] = {
+        [POD_SEEN] = NODE_POD_SEEN, [POD_STARTED] = NODE_POD_STARTED, [POD_READY] = NODE_POD_READY};
+    const struct node *n = ctx;
+    n->o.stage(n->o.ctx, pod, as[what]);
+}
+
+static uint64_t on_in_flight(void *ctx, const struct kobj *pod, const char *ip)
+{
+    const struct node *n = ctx;
+    return n->o.in_flight(n->o.ctx, pod, ip);
 }
 
 /* ---- making ---- */
 static int make_directories(struct node *n, struct err *e)
 {
-    static const char *const folders[] = {"pods", "logs", "crun", "mnt"};
+    static const char *const folders[] = {"pods", "logs"};
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
         _cleanup_free_ char *path = xasprintf("%s/%s", n->data_dir, folders[i]);
         int r = files_mkdirs(path, 0700, e);
@@ -152,10 +68,6 @@ static int make_directories(struct node *n, struct err *e)
         return err_sys(e, errno, "resolving %s", n->data_dir);
     free(n->data_dir);
     n->data_dir = xstrdup(real);
-    n->runtime_root = xasprintf("%s/crun", real);
-    n->scratch = xasprintf("%s/mnt", real);
-    snprintf(n->cgroup_parent, sizeof n->cgroup_parent, "/nonagon-%08x",
-             hash_fnv32(real, strlen(real)));
     return 0;
 }
 
@@ -188,35 +100,43 @@ static int make_parts(struct node *n, struct err *e)
 {
     int r = make_directories(n, e);
     if (r == 0)
-        r = cgroup_detect(&n->cgroups, e);
-    if (r == 0)
         r = node_bridge_setup(n->o.bridge, n->o.subnet, n->bridge_ip, e);
     if (r < 0)
         return r;
-    n->worker = worker_new(n->loop, n->cgroups, n->scratch, e);
-    n->ipam = ipam_new(n->o.subnet, e);
-    n->tls = tls_client_new(NULL, NULL, NULL, 1, e);
-    if (!n->worker || !n->ipam || !n->tls)
+    n->runtime = runtime_new(n->loop, n->data_dir, e);
+    n->ipam = n->runtime ? ipam_new(n->o.subnet, e) : NULL;
+    n->tls = n->ipam ? tls_client_new(NULL, NULL, NULL, 1, e) : NULL;
+    if (!n->tls)
         return -EIO;
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-        return err_sys(e, errno, "becoming the reaper of containers");
-    runtime_load(n);
     n->http = http_client_new(n->loop);
-    state_claim_addresses(n);
+    pod_table_claim(n->ipam, n->data_dir);
     n->nets = netns_pool_new(n->loop, n->ipam, n->o.bridge, n->o.warm_namespaces);
     return 0;
 }
 
-static void watch_objects(struct node *n)
+static void make_pods(struct node *n)
 {
-    struct manager *m = n->o.manager;
-    static const struct kube_resource *const read[] = {&KR_POD, &KR_CONFIGMAP, &KR_SECRET,
-                                                       &KR_SERVICEACCOUNT};
-    for (size_t i = 0; i < ARRAY_LEN(read); i++)
-        manager_cache(m, read[i]);
-    manager_on_change(m, &KR_POD, on_pod, n);
-    live_watch(n);
-    manager_on_synced(m, on_synced, n);
+    struct pod_table_opts o = {.env = {.loop = n->loop,
+                                       .runtime = n->runtime,
+                                       .images = n->o.images,
+                                       .manager = n->o.manager,
+                                       .http = n->http,
+                                       .tls = n->tls,
+                                       .memory = n->memory,
+                                       .max_files = n->max_files,
+                                       .may_protect = n->may_protect},
+                               .ipam = n->ipam,
+                               .nets = n->nets,
+                               .data_dir = n->data_dir,
+                               .node_name = n->name,
+                               .host_ip = n->bridge_ip,
+                               .dns_ip = n->dns_ip,
+                               .domain = n->domain,
+                               .cpu_milli = n->cpu_milli,
+                               .stage = n->o.stage ? on_stage : NULL,
+                               .in_flight = n->o.in_flight ? on_in_flight : NULL,
+                               .ctx = n};
+    n->pods = pod_table_new(&o);
 }
 
 struct node *node_new(struct loop *l, const struct node_opts *o, struct err *e)
@@ -232,10 +152,6 @@ struct node *node_new(struct loop *l, const struct node_opts *o, struct err *e)
     n->name = xstrdup(o->name);
     n->domain = xstrdup(o->cluster_domain ? o->cluster_domain : "cluster.local");
     n->client = manager_client(o->manager);
-    n->pods = map_new(NULL);
-    n->runtime_fd = -1;
-    n->logs = logs_open(n);
-    n->reaper = node_reaper(n);
     n->housekeeping = timer_new(l, housekeeping, n);
     measure(n);
     if (make_parts(n, e) < 0) {
@@ -243,100 +159,63 @@ struct node *node_new(struct loop *l, const struct node_opts *o, struct err *e)
         return NULL;
     }
     n->dns_ip = xstrdup(o->dns_ip ? o->dns_ip : n->bridge_ip);
+    make_pods(n);
+    n->door = kubelet_door_open(n->loop, n->pods);
+    pod_table_watch(n->pods, on_synced, n);
     timer_repeat(n->housekeeping, HOUSEKEEPING_MS);
-    watch_objects(n);
     return n;
 }
 
 /* ---- stopping ---- */
-static void kill_all(struct node *n)
-{
-    const char *uid;
-    struct pod *p;
-    for (size_t it = 0; map_next(n->pods, &it, &uid, &p);)
-        pod_stop(p, 0);
-}
-
 static void stop_poll(void *ctx)
 {
     struct node *n = ctx;
     int64_t now = clock_mono_ns();
-    if (n->live_pods + n->requests == 0 || now >= n->stop_deadline_ns + AFTER_KILL_NS) {
+    size_t left = pod_table_running(n->pods) + (size_t)n->requests;
+    if (left == 0 || now >= n->stop_deadline_ns + AFTER_KILL_NS) {
         timer_stop(n->housekeeping);
         n->stopped(n->stopped_ctx);
         return;
     }
     if (now >= n->stop_deadline_ns)
-        kill_all(n);
-}
-
-/* Leaves the processes alone; what is known of them is on disk. */
-static void leave(struct pod *p)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        struct container *c = &p->containers[i];
-        container_probes_stop(c);
-        exit_watch_stop(c);
-        if (c->pull)
-            image_pull_cancel(steal(&c->pull));
-    }
-    pod_forget(p);
-}
-
-static void stop_pod(struct pod *p, bool drain, uint64_t max_ms)
-{
-    p->keep_object = true;
-    if (!drain) {
-        leave(p);
-        return;
-    }
-    int64_t grace =
-        jget_int(kobj_root(p->obj), DEFAULT_GRACE_S, "spec", "terminationGracePeriodSeconds") *
-        1000;
-    pod_stop(p, grace < (int64_t)max_ms ? grace : (int64_t)max_ms);
+        pod_table_kill(n->pods);
 }
 
 void node_stop(struct node *n, bool drain, uint64_t max_ms, void (*done)(void *ctx), void *ctx)
 {
-    const char *uid;
-    struct pod *p;
-    n->stopping = true;
     n->stopped = done;
     n->stopped_ctx = ctx;
     n->stop_deadline_ns = clock_mono_ns() + (int64_t)max_ms * NS_PER_MS;
-    for (size_t it = 0; map_next(n->pods, &it, &uid, &p);)
-        stop_pod(p, drain, max_ms);
+    pod_table_stop(n->pods, drain, max_ms);
     timer_free(n->housekeeping);
     n->housekeeping = timer_new(n->loop, stop_poll, n);
     timer_repeat(n->housekeeping, STOP_POLL_MS);
+}
+
+void node_pod_log(void *node, struct http_exchange *x, const char *ns, const char *pod)
+{
+    kubelet_pod_log(((struct node *)node)->door, x, ns, pod);
 }
 
 void node_free(struct node *n)
 {
     if (!n)
         return;
-    logs_close(n->logs);
+    kubelet_door_close(n->door);
     timer_free(n->housekeeping);
-    timer_free(n->reaper);
     netns_pool_free(n->nets);
-    worker_free(n->worker);
+    runtime_free(n->runtime);
     if (n->http)
         http_client_free(n->http);
     if (n->tls)
         tls_client_free(n->tls);
-    if (n->cgroup_parent[0])
-        cgroup_remove(n->cgroups, n->cgroup_parent); /* stays while containers are left running */
     ipam_free(n->ipam);
-    map_free(n->pods);
+    pod_table_free(n->pods);
     free((char *)n->o.bridge);
     free((char *)n->o.subnet);
-    closep(&n->runtime_fd);
-    free(n->runtime);
     free(n->data_dir);
     free(n->name);
     free(n->dns_ip);
     free(n->domain);
-    free(n->runtime_root);
-    free(n->scratch);
     free(n);
 }

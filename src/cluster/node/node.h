@@ -9,8 +9,11 @@
 #define NONAGON_CLUSTER_NODE_H
 
 #include "cluster/image/image.h"
+#include "cluster/node/network/bridge.h"
 #include "http/exchange.h"
 #include "kube/controller.h"
+
+enum node_stage { NODE_POD_SEEN, NODE_POD_STARTED, NODE_POD_READY };
 
 struct node;
 struct node_opts {
@@ -23,8 +26,12 @@ struct node_opts {
     const char *dns_ip;         /* nameserver in pods; NULL = the bridge's */
     const char *cluster_domain; /* "cluster.local" */
     int warm_namespaces;        /* network namespaces kept ready; 0 = 4 */
-    /* Requests running in a pod now (graceful drain); may be NULL. Called on the node's loop. */
-    uint64_t (*in_flight)(void *ctx, const char *ns, const char *revision, const char *ip);
+    /*
+     * Both may be NULL, and are called on the node's loop. A pod was seen, its process began, it
+     * became ready; and requests running in it now (a pod that is to go is drained first).
+     */
+    void (*stage)(void *ctx, const struct kobj *pod, enum node_stage what);
+    uint64_t (*in_flight)(void *ctx, const struct kobj *pod, const char *ip);
     void *ctx;
 };
 /* Checks the machine first (root, crun, cgroups, overlayfs, bridge): each failure names the remedy.
@@ -37,16 +44,6 @@ void node_free(struct node *n);
 /* pod_log_fn of the API server; safe to call from another loop: it posts to the node's. */
 void node_pod_log(void *node, struct http_exchange *x, const char *ns, const char *pod);
 
-/* Sets up (idempotently) the bridge, its address, forwarding and masquerading; before the listeners
- * on the bridge's address start. */
-int node_bridge_setup(const char *bridge, const char *subnet, char ret_ip[static 64],
-                      struct err *e);
-/*
- * Removes the rules, and the bridge if node_bridge_setup made it (this process or one before), when
- * no interface is in the bridge. Those of namespaces that were just given up go a little later:
- * waits for them for up to wait_ms. Returns whether the bridge is gone.
- */
-bool node_bridge_teardown(const char *bridge, uint64_t wait_ms);
 /* All checks of node_new without starting anything; the first problem as an error. */
 int node_preflight(struct err *e);
 

@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "cluster/node/files.h"
 #include "cluster/node/node_impl.h"
+#include "cluster/node/runtime/files.h"
 
 #define HEARTBEAT_NS (300 * NS_PER_SEC)
 #define MAX_PODS     "1000"

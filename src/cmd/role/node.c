@@ -2,12 +2,14 @@
 #include <semaphore.h>
 #include <stdlib.h>
 
+#include "base/coldtrace.h"
 #include "base/mem.h"
 #include "cluster/node/node.h"
 #include "cmd/role/role.h"
 #include "cmd/role/runner.h"
 
-#define DRAIN_MS 20000
+#define DRAIN_MS       20000
+#define REVISION_LABEL "serving.knative.dev/revision"
 
 struct node_role {
     struct runner run;
@@ -19,11 +21,23 @@ struct node_role {
 
 /* ---- what it asks of others, and they of it ---- */
 
-static uint64_t in_flight(void *ctx, const char *ns, const char *revision, const char *ip)
+static uint64_t in_flight(void *ctx, const struct kobj *pod, const char *ip)
 {
     struct node_role *n = ctx;
+    const char *revision = kobj_label(pod, REVISION_LABEL);
 
-    return env_in_flight(&n->run.env->traffic, ns, revision, ip);
+    return revision ? env_in_flight(&n->run.env->traffic, kobj_namespace(pod), revision, ip) : 0;
+}
+
+static void on_stage(void *ctx, const struct kobj *pod, enum node_stage what)
+{
+    static const enum cold_stage as[] = {[NODE_POD_SEEN] = COLD_CREATED,
+                                         [NODE_POD_STARTED] = COLD_STARTED,
+                                         [NODE_POD_READY] = COLD_READY};
+    const char *revision = kobj_label(pod, REVISION_LABEL);
+
+    if (revision)
+        coldtrace_mark(kobj_namespace(pod), revision, as[what]);
 }
 
 static void logs(void *ctx, struct http_exchange *x, const struct kubelet_logs *o)
@@ -49,6 +63,7 @@ static int make(void *self, struct loop *l, struct err *e)
         .bridge = c->bridge,
         .subnet = c->subnet,
         .cluster_domain = ENV_CLUSTER_DOMAIN,
+        .stage = on_stage,
         .in_flight = in_flight,
         .ctx = n,
     };

@@ -13,14 +13,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cluster/node/files.h"
-#include "cluster/node/netlink.h"
+#include "cluster/node/network/netlink.h"
+#include "cluster/node/runtime/files.h"
 #include "net/proc.h"
 #include "rig.h"
 
 #define LIMIT_S 20
 
 uint64_t rig_in_flight;
+int64_t rig_stage_ns[3];
 int rig_pulls;
 
 /* ---- the image store's stand-in ---- */
@@ -126,9 +127,14 @@ void rig_prepare(struct rig *r)
     r->manager = manager_new(r->loop, r->client, "node");
 }
 
-static uint64_t in_flight(void *ctx, const char *ns, const char *revision, const char *ip)
+static uint64_t in_flight(void *ctx, const struct kobj *pod, const char *ip)
 {
-    return rig_in_flight;
+    return kobj_label(pod, "serving.knative.dev/revision") ? rig_in_flight : 0;
+}
+
+static void on_stage(void *ctx, const struct kobj *pod, enum node_stage what)
+{
+    rig_stage_ns[what] = clock_mono_ns();
 }
 
 void rig_start(struct rig *r)
@@ -142,6 +148,7 @@ void rig_start(struct rig *r)
                           .images = (struct image_store *)r->loop,
                           .bridge = r->bridge,
                           .subnet = subnet,
+                          .stage = on_stage,
                           .in_flight = in_flight};
     r->node = node_new(r->loop, &o, &why);
     if (!r->node)

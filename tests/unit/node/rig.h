@@ -22,9 +22,10 @@ const char *rig_impossible(void);
 void rig_prepare(struct rig *r); /* directory, API; before any pod is put */
 void rig_start(struct rig *r);   /* the node */
 void rig_stop(struct rig *r, bool drain);
-void rig_clean(struct rig *r); /* everything, the bridge too */
-extern uint64_t rig_in_flight; /* what the node is told */
-extern int rig_pulls;          /* of images other than "app" */
+void rig_clean(struct rig *r);  /* everything, the bridge too */
+extern uint64_t rig_in_flight;  /* what the node is told */
+extern int64_t rig_stage_ns[3]; /* when the newest pod came to each of enum node_stage */
+extern int rig_pulls;           /* of images other than "app" */
 
 /* Puts a pod of which `spec` is the spec's text; uid is derived from the name. */
 void rig_pod(struct rig *r, const char *name, const char *spec);

@@ -16,8 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/coldtrace.h"
-#include "cluster/node/files.h"
+#include "cluster/node/runtime/files.h"
 #include "rig.h"
 
 #define POD(rest) "{\"containers\":[{\"name\":\"c\",\"image\":\"app\"," rest "}]"
@@ -66,7 +65,6 @@ static const char *terminated(const char *name, const char *field)
 static void test_ready(void **state)
 {
     need_root();
-    coldtrace_mark("default", "rev", COLD_QUEUED);
     rig_pod(&rig, "ready", POD("\"args\":[\"serve\",\"8080\"]," PROBE) "}");
     rig_wait(&rig, rig_is_ready, "ready");
     const yyjson_val *s = rig_status(&rig, "ready"), *c = rig_container(&rig, "ready");
@@ -80,12 +78,12 @@ static void test_ready(void **state)
     assert_int_equal(strncmp(jget_str(c, "containerID"), "crun://", 7), 0);
     /* The first and only write is the one that says Ready. */
     assert_int_equal(fake_api_requests(rig.api, "PATCH /api/v1/namespaces/default/pods/ready"), 1);
-    int64_t t[COLD_STAGE_MAX];
-    assert_true(coldtrace_get("default", "rev", t));
-    assert_true(t[COLD_CREATED] && t[COLD_STARTED] && t[COLD_READY]);
+    const int64_t *t = rig_stage_ns;
+    assert_true(t[NODE_POD_SEEN] && t[NODE_POD_STARTED] >= t[NODE_POD_SEEN] &&
+                t[NODE_POD_READY] >= t[NODE_POD_STARTED]);
     print_message("from the object to the process %.1f ms, to ready %.1f ms\n",
-                  (double)(t[COLD_STARTED] - t[COLD_CREATED]) / 1e6,
-                  (double)(t[COLD_READY] - t[COLD_CREATED]) / 1e6);
+                  (double)(t[NODE_POD_STARTED] - t[NODE_POD_SEEN]) / 1e6,
+                  (double)(t[NODE_POD_READY] - t[NODE_POD_SEEN]) / 1e6);
 }
 
 static bool ten_ready(struct rig *r, const char *name)

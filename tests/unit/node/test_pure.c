@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cluster/node/ipam.h"
-#include "cluster/node/node_impl.h"
-#include "cluster/node/oci_spec.h"
-#include "cluster/node/volumes.h"
+#include "cluster/node/network/ipam.h"
+#include "cluster/node/pod/status_patch.h"
+#include "cluster/node/runtime/oci_spec.h"
+#include "cluster/node/volume/volumes.h"
 
 static struct kobj *pod_of(const char *spec)
 {
@@ -114,10 +114,10 @@ static void test_env_missing(void **state)
 }
 
 /* ---- users ---- */
-static int resolve(const char *spec, const char *image_user, struct run_user *u)
+static int resolve(const char *spec, const char *image_user, struct oci_user *u)
 {
     _cleanup_kobj_ const struct kobj *pod = pod_of(spec);
-    return run_user_resolve(jget(kobj_root(pod), "spec"), first_container(pod), image_user,
+    return oci_user_resolve(jget(kobj_root(pod), "spec"), first_container(pod), image_user,
                             "root:x:0:0::/:/\nweb:x:33:44::/:/\n",
                             "root:x:0:\nweb:x:44:\nextra:x:55:other,web\n", u, NULL);
 }
@@ -130,23 +130,23 @@ static void test_users(void **state)
                                  "\"runAsUser\":2020,\"runAsGroup\":8}}]}";
     static const char careful[] = "{\"containers\":[{\"name\":\"c\",\"securityContext\":{"
                                   "\"runAsNonRoot\":true}}]}";
-    struct run_user u;
+    struct oci_user u;
     assert_int_equal(resolve(plain, "web", &u), 0);
     assert_true(u.uid == 33 && u.gid == 44 && u.groups.n == 1 && u.groups.p[0] == 55);
-    run_user_done(&u);
+    oci_user_done(&u);
     assert_int_equal(resolve(plain, "33:extra", &u), 0);
     assert_true(u.uid == 33 && u.gid == 55);
-    run_user_done(&u);
+    oci_user_done(&u);
     assert_int_equal(resolve(plain, NULL, &u), 0);
     assert_true(u.uid == 0 && u.gid == 0);
-    run_user_done(&u);
+    oci_user_done(&u);
     assert_int_equal(resolve(chosen, "web", &u), 0);
     assert_true(u.uid == 2020 && u.gid == 8 && u.groups.n == 1 && u.groups.p[0] == 9);
-    run_user_done(&u);
+    oci_user_done(&u);
     assert_int_equal(resolve(plain, "nobody", &u), -EINVAL);
     assert_int_equal(resolve(careful, NULL, &u), -EACCES);
     assert_int_equal(resolve(careful, "65532", &u), 0);
-    run_user_done(&u);
+    oci_user_done(&u);
 }
 
 /* ---- config.json ---- */
@@ -157,7 +157,7 @@ static yyjson_doc *spec_of(const char *spec, struct err *why)
                                 "\"WorkingDir\":\"/w\"}}";
     _cleanup_jdoc_ yyjson_doc *config = json_parse(image, sizeof image - 1, NULL);
     struct env env = {0};
-    struct run_user user = {.uid = 5};
+    struct oci_user user = {.uid = 5};
     env_set(&env, "X", "x");
     struct oci_input in = {.pod = kobj_root(pod),
                            .container = first_container(pod),
@@ -295,10 +295,10 @@ static void test_ipam(void **state)
     struct ipam *p = ipam_new("10.1.2.3/29", NULL);
     uint32_t a, b;
     char text[16];
-    ip_text(ipam_gateway(p), text);
+    ipam_text(ipam_gateway(p), text);
     assert_string_equal(text, "10.1.2.1");
     assert_int_equal(ipam_take(p, &a, NULL), 0);
-    ip_text(a, text);
+    ipam_text(a, text);
     assert_string_equal(text, "10.1.2.2");
     ipam_release(p, a);
     assert_int_equal(ipam_take(p, &b, NULL), 0);
@@ -319,7 +319,7 @@ static void test_timing(void **state)
 {
     static const int64_t want[] = {0, 0, 10000, 20000, 40000, 80000, 160000, 300000, 300000};
     for (int i = 0; i < (int)ARRAY_LEN(want); i++)
-        assert_int_equal(crash_backoff_ms(i), want[i]);
+        assert_int_equal(container_backoff_ms(i), want[i]);
     static const char spec[] = "{\"periodSeconds\":0,\"failureThreshold\":1}";
     _cleanup_jdoc_ yyjson_doc *d = json_parse(spec, sizeof spec - 1, NULL);
     struct probe_timing t;
@@ -335,8 +335,8 @@ static void test_timing(void **state)
 }
 
 /* ---- status ---- */
-static struct termination ended = {.set = true, .exit_code = 3, .reason = "Error"};
-static struct termination none;
+static struct container_termination ended = {.set = true, .exit_code = 3, .reason = "Error"};
+static struct container_termination none;
 
 static void test_phase(void **state)
 {
@@ -345,22 +345,22 @@ static void test_phase(void **state)
         {.name = "i", .init = true, .state = RUN_RUNNING, .now = &none, .last = &none},
         {.name = "c", .state = RUN_WAITING, .now = &none, .last = &none}};
     struct pod_view v = {.pod = pod, .containers = c, .n = 2, .host_ip = "h", .pod_ip = "p"};
-    assert_string_equal(status_phase(&v), "Pending");
-    struct termination good = {.set = true};
+    assert_string_equal(pod_status_phase(&v), "Pending");
+    struct container_termination good = {.set = true};
     c[0].state = RUN_TERMINATED;
     c[0].done = true;
     c[0].now = &good;
     c[1].state = RUN_RUNNING;
-    assert_string_equal(status_phase(&v), "Running");
-    assert_false(status_ready(&v));
+    assert_string_equal(pod_status_phase(&v), "Running");
+    assert_false(pod_status_ready(&v));
     c[1].ready = true;
-    assert_true(status_ready(&v));
+    assert_true(pod_status_ready(&v));
     c[1].state = RUN_TERMINATED;
     c[1].now = &ended;
     c[1].done = true;
-    assert_string_equal(status_phase(&v), "Failed");
+    assert_string_equal(pod_status_phase(&v), "Failed");
     c[1].now = &good;
-    assert_string_equal(status_phase(&v), "Succeeded");
+    assert_string_equal(pod_status_phase(&v), "Succeeded");
 }
 
 static void test_patch_keeps_times(void **state)
@@ -379,14 +379,14 @@ static void test_patch_keeps_times(void **state)
                          .pod_ip = "p",
                          .start_ns = NS_PER_SEC,
                          .now_ns = 100 * NS_PER_SEC};
-    _cleanup_free_ char *first = status_patch(&v, NULL);
+    _cleanup_free_ char *first = pod_status_patch(&v, NULL);
     _cleanup_jdoc_ yyjson_doc *d = json_parse(first, strlen(first), NULL);
     const yyjson_val *status = jget(yyjson_doc_get_root(d), "status");
     v.now_ns = 200 * NS_PER_SEC;
-    _cleanup_free_ char *again = status_patch(&v, status);
+    _cleanup_free_ char *again = pod_status_patch(&v, status);
     assert_string_equal(first, again);
     c.ready = false;
-    _cleanup_free_ char *other = status_patch(&v, status);
+    _cleanup_free_ char *other = pod_status_patch(&v, status);
     assert_non_null(strstr(other, "\"type\":\"Ready\",\"status\":\"False\",\"lastTransitionTime\":"
                                   "\"1970-01-01T00:03:20Z\""));
     assert_non_null(strstr(other, "containers with unready status: [c]"));
