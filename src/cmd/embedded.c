@@ -118,7 +118,8 @@ void embedded_stop(struct embedded *u, bool drain)
     }
     /* Another start has its own way with what a pod that runs on still needs. */
     if (u->env.local_ip[0])
-        (void)node_bridge_teardown(u->env.config.bridge, had_roles ? NETWORK_GONE_MS : 0);
+        (void)node_bridge_teardown(u->env.config.bridge, u->env.config.subnet,
+                                   had_roles ? NETWORK_GONE_MS : 0);
     if (u->lock >= 0)
         close(u->lock);
     env_close(&u->env);

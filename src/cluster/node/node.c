@@ -53,6 +53,27 @@ static uint64_t on_in_flight(void *ctx, const struct kobj *pod, const char *ip)
     return n->o.in_flight(n->o.ctx, pod, ip);
 }
 
+/* ---- the network ---- */
+static void on_network(void *ctx, const char *why)
+{
+    struct node *n = ctx;
+    free(n->network_down);
+    n->network_down = why ? xstrdup(why) : NULL;
+    pod_table_network(n->pods, why);
+    node_object_changed(n);
+}
+
+static int watch_network(struct node *n, struct err *e)
+{
+    struct net_spec spec;
+    int r = net_spec_read(n->o.bridge, n->o.subnet, &spec, e);
+    if (r < 0)
+        return r;
+    n->guard = net_guard_new(
+        n->loop, &(struct net_guard_opts){.spec = &spec, .broken = on_network, .ctx = n}, e);
+    return n->guard ? 0 : -EIO;
+}
+
 /* ---- making ---- */
 static int make_directories(struct node *n, struct err *e)
 {
@@ -154,7 +175,7 @@ struct node *node_new(struct loop *l, const struct node_opts *o, struct err *e)
     n->client = manager_client(o->manager);
     n->housekeeping = timer_new(l, housekeeping, n);
     measure(n);
-    if (make_parts(n, e) < 0) {
+    if (make_parts(n, e) < 0 || watch_network(n, e) < 0) {
         node_free(n);
         return NULL;
     }
@@ -203,6 +224,7 @@ void node_free(struct node *n)
         return;
     kubelet_door_close(n->door);
     timer_free(n->housekeeping);
+    net_guard_free(n->guard);
     netns_pool_free(n->nets);
     runtime_free(n->runtime);
     if (n->http)
@@ -216,6 +238,7 @@ void node_free(struct node *n)
     free(n->data_dir);
     free(n->name);
     free(n->dns_ip);
+    free(n->network_down);
     free(n->domain);
     free(n);
 }

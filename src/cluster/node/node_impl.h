@@ -3,6 +3,7 @@
 #define NONAGON_NODE_IMPL_H
 
 #include "cluster/node/kubelet/logs.h"
+#include "cluster/node/network/guard.h"
 #include "cluster/node/node.h"
 #include "cluster/node/pod/pod.h"
 
@@ -17,6 +18,8 @@ struct node {
     struct runtime *runtime;
     struct ipam *ipam;
     struct netns_pool *nets;
+    struct net_guard *guard;
+    char *network_down; /* why; NULL = it is not */
     struct kubelet_door *door;
     struct http_client *http;
     struct tls_client *tls; /* probes: does not verify */
@@ -30,6 +33,7 @@ struct node {
 };
 
 /* ---- node_object.c ---- */
-void node_heartbeat(struct node *n); /* registers the Node object, or refreshes it when due */
+void node_object_changed(struct node *n); /* has it written soon */
+void node_heartbeat(struct node *n);      /* registers the Node object, or refreshes it when due */
 
 #endif

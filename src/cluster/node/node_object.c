@@ -41,17 +41,28 @@ static void add_address(yyjson_mut_doc *d, yyjson_mut_val *list, const char *typ
     jm_set_str(d, a, address, "address");
 }
 
-static void set_ready(yyjson_mut_doc *d, yyjson_mut_val *status)
+static void add_condition(yyjson_mut_doc *d, yyjson_mut_val *list, const char *type, bool on,
+                          const char *reason, const char *message)
 {
     char now[RFC3339_LEN];
     clock_rfc3339(clock_wall_ns(), now);
-    yyjson_mut_val *c = jm_add_obj(d, jm_arr(d, status, "conditions"));
-    jm_set_str(d, c, "Ready", "type");
-    jm_set_str(d, c, "True", "status");
-    jm_set_str(d, c, "NodeReady", "reason");
-    jm_set_str(d, c, "the node agent is running", "message");
+    yyjson_mut_val *c = jm_add_obj(d, list);
+    jm_set_str(d, c, type, "type");
+    jm_set_str(d, c, on ? "True" : "False", "status");
+    jm_set_str(d, c, reason, "reason");
+    jm_set_str(d, c, message, "message");
     jm_set_str(d, c, now, "lastHeartbeatTime");
     jm_set_str(d, c, now, "lastTransitionTime");
+}
+
+static void set_conditions(const struct node *n, yyjson_mut_doc *d, yyjson_mut_val *status)
+{
+    yyjson_mut_val *list = jm_arr(d, status, "conditions");
+    const char *down = n->network_down;
+    add_condition(d, list, "NetworkUnavailable", down, down ? "NetworkBroken" : "NetworkReady",
+                  down ? down : "the pods' bridge, routes and packet rules are in place");
+    add_condition(d, list, "Ready", !down, down ? "NetworkUnavailable" : "NodeReady",
+                  down ? down : "the node agent is running");
 }
 
 /* PRETTY_NAME of os-release, without its quotes. */
@@ -109,7 +120,7 @@ static void write_status(struct node *n)
     yyjson_mut_val *addresses = jm_arr(m->d, status, "addresses");
     add_address(m->d, addresses, "InternalIP", n->bridge_ip);
     add_address(m->d, addresses, "Hostname", n->name);
-    set_ready(m->d, status);
+    set_conditions(n, m->d, status);
     set_info(m->d, status);
     size_t size;
     _cleanup_free_ char *text = kmut_text(m, &size);
@@ -132,6 +143,12 @@ static void created(void *ctx, const struct kube_status *st, struct str body)
     }
     log_warn("node", "registering the node %s: %s", n->name, st->err.msg);
     n->heartbeat_ns = 0;
+}
+
+void node_object_changed(struct node *n)
+{
+    if (pod_table_synced(n->pods))
+        write_status(n);
 }
 
 void node_heartbeat(struct node *n)

@@ -14,7 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-#define PEER_NAME "eth0"
+#define PEER_NAME     "eth0"
+#define REFUSE_METRIC 0x7ffffffeU /* behind every route that somebody means */
 
 struct nl {
     struct mnl_socket *sock;
@@ -78,11 +79,13 @@ static struct ifinfomsg *link_body(struct nlmsghdr *h, unsigned index, bool up)
     return i;
 }
 
-int nl_bridge_add(struct nl *n, const char *name, struct err *e)
+int nl_bridge_add(struct nl *n, const char *name, const uint8_t mac[static NL_MAC_LEN],
+                  struct err *e)
 {
     struct nlmsghdr *h = begin(n, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
     link_body(h, 0, true);
     mnl_attr_put_strz(h, IFLA_IFNAME, name);
+    mnl_attr_put(h, IFLA_ADDRESS, NL_MAC_LEN, mac);
     struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
     mnl_attr_put_strz(h, IFLA_INFO_KIND, "bridge");
     mnl_attr_nest_end(h, info);
@@ -96,6 +99,24 @@ int nl_link_up(struct nl *n, const char *name, struct err *e)
     link_body(h, if_nametoindex(name), true);
     int r = talk(n, h);
     return r == 0 ? 0 : err_sys(e, -r, "setting the interface %s up", name);
+}
+
+int nl_link_mac(struct nl *n, const char *name, const uint8_t mac[static NL_MAC_LEN], struct err *e)
+{
+    struct nlmsghdr *h = begin(n, RTM_NEWLINK, 0);
+    link_body(h, if_nametoindex(name), false);
+    mnl_attr_put(h, IFLA_ADDRESS, NL_MAC_LEN, mac);
+    int r = talk(n, h);
+    return r == 0 ? 0 : err_sys(e, -r, "setting the hardware address of %s", name);
+}
+
+int nl_link_master(struct nl *n, const char *name, const char *master, struct err *e)
+{
+    struct nlmsghdr *h = begin(n, RTM_NEWLINK, 0);
+    link_body(h, if_nametoindex(name), true);
+    mnl_attr_put_u32(h, IFLA_MASTER, if_nametoindex(master));
+    int r = talk(n, h);
+    return r == 0 ? 0 : err_sys(e, -r, "putting the interface %s into %s", name, master);
 }
 
 int nl_link_delete(struct nl *n, const char *name, struct err *e)
@@ -120,6 +141,119 @@ int nl_addr_add(struct nl *n, const char *name, uint32_t addr, int prefix, struc
     mnl_attr_put_u32(h, IFA_BROADCAST, htonl(addr | ~mask));
     int r = talk(n, h);
     return r == 0 || r == -EEXIST ? 0 : err_sys(e, -r, "adding an address to %s", name);
+}
+
+static struct rtmsg *route_body(struct nlmsghdr *h, uint8_t type, uint8_t scope, uint32_t net,
+                                int prefix)
+{
+    struct rtmsg *rt = mnl_nlmsg_put_extra_header(h, sizeof *rt);
+    rt->rtm_family = AF_INET;
+    rt->rtm_table = RT_TABLE_MAIN;
+    rt->rtm_protocol = RTPROT_STATIC;
+    rt->rtm_scope = scope;
+    rt->rtm_type = type;
+    rt->rtm_dst_len = (uint8_t)prefix;
+    mnl_attr_put_u32(h, RTA_DST, htonl(net));
+    return rt;
+}
+
+int nl_link_route(struct nl *n, const char *name, uint32_t net, int prefix, uint32_t src,
+                  struct err *e)
+{
+    struct nlmsghdr *h = begin(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+    route_body(h, RTN_UNICAST, RT_SCOPE_LINK, net, prefix);
+    mnl_attr_put_u32(h, RTA_OIF, if_nametoindex(name));
+    mnl_attr_put_u32(h, RTA_PREFSRC, htonl(src));
+    int r = talk(n, h);
+    return r == 0 ? 0 : err_sys(e, -r, "adding the route to the pods through %s", name);
+}
+
+int nl_refuse_route(struct nl *n, bool add, uint32_t net, int prefix, struct err *e)
+{
+    struct nlmsghdr *h =
+        begin(n, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    route_body(h, RTN_UNREACHABLE, RT_SCOPE_UNIVERSE, net, prefix);
+    mnl_attr_put_u32(h, RTA_PRIORITY, REFUSE_METRIC);
+    int r = talk(n, h);
+    bool fine = r == 0 || (add ? r == -EEXIST : r == -ESRCH);
+    return fine ? 0
+                : err_sys(e, -r, "%s the route that keeps packets for pods here",
+                          add ? "adding" : "removing");
+}
+
+/* Sends a question and hands the answer's messages to fn. */
+static int ask(struct nl *n, struct nlmsghdr *h, mnl_cb_t fn, void *ctx)
+{
+    char part[32 * 1024];
+    if (mnl_socket_sendto(n->sock, h, h->nlmsg_len) < 0)
+        return -errno;
+    for (int more = 1; more > 0;) {
+        ssize_t got = mnl_socket_recvfrom(n->sock, part, sizeof part);
+        if (got < 0)
+            return -errno;
+        more = mnl_cb_run(part, (size_t)got, n->seq, mnl_socket_get_portid(n->sock), fn, ctx);
+        if (more < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+struct route_sought {
+    uint32_t net;
+    int prefix;
+    bool found;
+};
+
+static int on_route(const struct nlmsghdr *h, void *ctx)
+{
+    struct route_sought *s = ctx;
+    const struct rtmsg *rt = mnl_nlmsg_get_payload(h);
+    struct nlattr *a;
+    uint32_t net = 0, metric = 0;
+    mnl_attr_for_each(a, h, sizeof *rt)
+    {
+        if (mnl_attr_get_type(a) == RTA_DST)
+            net = ntohl(mnl_attr_get_u32(a));
+        if (mnl_attr_get_type(a) == RTA_PRIORITY)
+            metric = mnl_attr_get_u32(a);
+    }
+    if (rt->rtm_type == RTN_UNREACHABLE && rt->rtm_dst_len == s->prefix && net == s->net &&
+        metric == REFUSE_METRIC)
+        s->found = true;
+    return MNL_CB_OK;
+}
+
+bool nl_refuse_route_stands(struct nl *n, uint32_t net, int prefix)
+{
+    struct route_sought s = {net, prefix, false};
+    struct nlmsghdr *h = begin(n, RTM_GETROUTE, NLM_F_DUMP);
+    h->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
+    struct rtmsg *rt = mnl_nlmsg_put_extra_header(h, sizeof *rt);
+    rt->rtm_family = AF_INET;
+    return ask(n, h, on_route, &s) == 0 && s.found;
+}
+
+static int on_way(const struct nlmsghdr *h, void *ctx)
+{
+    const struct rtmsg *rt = mnl_nlmsg_get_payload(h);
+    struct nlattr *a;
+    mnl_attr_for_each(a, h, sizeof *rt)
+    {
+        if (mnl_attr_get_type(a) == RTA_OIF && rt->rtm_type == RTN_UNICAST)
+            *(unsigned *)ctx = mnl_attr_get_u32(a);
+    }
+    return MNL_CB_OK;
+}
+
+unsigned nl_route_of(struct nl *n, uint32_t addr)
+{
+    unsigned index = 0;
+    struct nlmsghdr *h = begin(n, RTM_GETROUTE, 0);
+    struct rtmsg *rt = mnl_nlmsg_put_extra_header(h, sizeof *rt);
+    rt->rtm_family = AF_INET;
+    rt->rtm_dst_len = 32;
+    mnl_attr_put_u32(h, RTA_DST, htonl(addr));
+    return ask(n, h, on_way, &index) == 0 ? index : 0;
 }
 
 int nl_default_route(struct nl *n, const char *name, uint32_t gateway, struct err *e)

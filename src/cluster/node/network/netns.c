@@ -17,7 +17,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/vec.h"
-#include "cluster/node/network/netlink.h"
+#include "cluster/node/network/net_spec.h"
 
 #define MAKERS       2
 #define RETRY_MS     2000
@@ -61,14 +61,10 @@ static void write_sysctl(const char *path, const char *value)
 
 static int add_veth(const struct making *m, struct nl *host, struct err *e)
 {
-    char name[16];
-    snprintf(name, sizeof name, "ng%08x", m->addr);
-    uint8_t mac[6] = {0x0a,
-                      0x58,
-                      (uint8_t)(m->addr >> 24),
-                      (uint8_t)(m->addr >> 16),
-                      (uint8_t)(m->addr >> 8),
-                      (uint8_t)m->addr};
+    char name[NET_PORT_LEN];
+    uint8_t mac[NL_MAC_LEN];
+    net_spec_port(m->addr, name);
+    net_spec_mac(m->addr, mac);
     int r = nl_veth_add(host, name, m->bridge_index, m->fd, mac, e);
     if (r != -EEXIST)
         return r;
@@ -99,7 +95,7 @@ static int make(struct making *m, struct err *e)
         return -EIO;
     m->bridge_index = if_nametoindex(m->bridge);
     if (m->bridge_index == 0)
-        return err_sys(e, errno, "the pods' bridge %s is gone (restart to have it made again)",
+        return err_sys(e, errno, "looking for the pods' bridge %s, which is being made again",
                        m->bridge);
     if (unshare(CLONE_NEWNET) < 0)
         return err_sys(e, errno, "making a network namespace (are you root?)");

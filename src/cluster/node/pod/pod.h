@@ -33,6 +33,8 @@ void pod_table_claim(struct ipam *ipam, const char *data_dir);
 /* Follows Pods, ConfigMaps and Secrets. After the first sync pods that run are taken over, what
  * belongs to no pod is removed, and `synced` is called. */
 void pod_table_watch(struct pod_table *t, void (*synced)(void *ctx), void *ctx);
+/* Pods cannot be reached, and so are not ready: why; NULL when they can again. */
+void pod_table_network(struct pod_table *t, const char *why);
 bool pod_table_synced(const struct pod_table *t);
 
 /*

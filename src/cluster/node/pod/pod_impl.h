@@ -11,6 +11,7 @@ struct pod_table {
     struct map *by_uid; /* -> struct pod */
     size_t live;        /* also those that are out of the table and held */
     bool synced, stopping;
+    char *network_down; /* why pods cannot be reached; NULL = they can */
     void (*on_synced)(void *ctx);
     void *on_synced_ctx;
 };

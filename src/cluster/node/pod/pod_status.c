@@ -63,6 +63,7 @@ static void with_view(struct pod *p, void (*fn)(const struct pod_view *v, void *
                          .n = p->n,
                          .host_ip = p->table->o.host_ip,
                          .pod_ip = p->box.ip,
+                         .network_down = p->table->network_down,
                          .start_ns = p->start_ns,
                          .now_ns = clock_wall_ns()};
     fn(&v, to);

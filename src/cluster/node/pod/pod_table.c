@@ -146,6 +146,18 @@ void pod_table_kill(struct pod_table *t)
         pod_stop(p, 0);
 }
 
+/* ---- the network ---- */
+void pod_table_network(struct pod_table *t, const char *why)
+{
+    const char *uid;
+    struct pod *p;
+    free(t->network_down);
+    t->network_down = why ? xstrdup(why) : NULL;
+    for (size_t it = 0; map_next(t->by_uid, &it, &uid, &p);)
+        if (p->state == POD_ACTIVE)
+            pod_status(p);
+}
+
 /* ---- looking up ---- */
 size_t pod_table_running(const struct pod_table *t)
 {
@@ -216,6 +228,7 @@ void pod_table_free(struct pod_table *t)
     if (!t)
         return;
     map_free(t->by_uid);
+    free(t->network_down);
     free((char *)t->o.data_dir);
     free((char *)t->o.node_name);
     free((char *)t->o.host_ip);

@@ -66,7 +66,7 @@ static bool gates_ready(const struct pod_view *v)
 
 bool pod_status_ready(const struct pod_view *v)
 {
-    return containers_ready(v) && gates_ready(v);
+    return containers_ready(v) && gates_ready(v) && !v->network_down;
 }
 
 /* ---- conditions ---- */
@@ -156,10 +156,14 @@ static void set_conditions(const struct pod_view *v, struct conditions *k)
     add_condition(k, "PodScheduled", true, NULL, NULL);
     add_condition(k, "Initialized", completed || initialized(v), "ContainersNotInitialized",
                   incomplete);
-    bool ready = containers_ready(v);
-    add_condition(k, "ContainersReady", ready, reason, unready);
-    add_condition(k, "Ready", pod_status_ready(v), ready ? "ReadinessGatesNotReady" : reason,
-                  ready ? "a condition named in readinessGates is not True" : unready);
+    add_condition(k, "ContainersReady", containers_ready(v), reason, unready);
+    if (containers_ready(v) && v->network_down)
+        add_condition(k, "Ready", false, "NetworkUnavailable", v->network_down);
+    else if (containers_ready(v))
+        add_condition(k, "Ready", pod_status_ready(v), "ReadinessGatesNotReady",
+                      "a condition named in readinessGates is not True");
+    else
+        add_condition(k, "Ready", false, reason, unready);
 }
 
 /* ---- containers ---- */

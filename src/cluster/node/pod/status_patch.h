@@ -23,6 +23,7 @@ struct pod_view {
     const struct container_view *containers;
     size_t n;
     const char *host_ip, *pod_ip; /* pod_ip "" = none yet */
+    const char *network_down;     /* why it cannot be reached; NULL = it can */
     int64_t start_ns, now_ns;     /* wall clock */
 };
 
