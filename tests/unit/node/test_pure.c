@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "cluster/node/network/ipam.h"
+#include "cluster/node/network/net_spec.h"
+#include "cluster/node/pod/drain.h"
 #include "cluster/node/pod/status_patch.h"
 #include "cluster/node/runtime/oci_spec.h"
 #include "cluster/node/volume/volumes.h"
@@ -392,6 +394,86 @@ static void test_patch_keeps_times(void **state)
     assert_non_null(strstr(other, "containers with unready status: [c]"));
 }
 
+#define S NS_PER_SEC
+
+static void test_drain(void **state)
+{
+    struct pod_drain d;
+    const int64_t t = 1000 * S;
+
+    pod_drain_begin(&d, t);
+    assert_false(pod_drain_over(&d, t, t + 30 * S, 0));
+    assert_true(pod_drain_over(&d, t + S, t + 30 * S, 0)); /* quiet for a while */
+
+    pod_drain_begin(&d, t);
+    assert_false(pod_drain_over(&d, t + 20 * S, t + 30 * S, 1));
+    assert_true(pod_drain_over(&d, t + 23 * S, t + 30 * S, 1)); /* the processes' part is kept */
+
+    /* A WebSocket stays open: SIGTERM comes half a minute after the last request came. */
+    pod_drain_begin(&d, t);
+    assert_false(pod_drain_over(&d, t + 1 * S, t + 300 * S, 1));
+    assert_false(pod_drain_over(&d, t + 10 * S, t + 300 * S, 2));
+    assert_false(pod_drain_over(&d, t + 39 * S, t + 300 * S, 1));
+    assert_true(pod_drain_over(&d, t + 40 * S, t + 300 * S, 1));
+
+    pod_drain_begin(&d, t);
+    assert_true(pod_drain_over(&d, t, t, 5)); /* no grace at all */
+    pod_drain_begin(&d, t);
+    assert_false(pod_drain_over(&d, t, t + 2 * S, 1));
+    assert_true(pod_drain_over(&d, t + 1 * S, t + 2 * S, 1));
+}
+
+static void test_grace(void **state)
+{
+    assert_int_equal(sandbox_grace_ms(30), 30000);
+    assert_int_equal(sandbox_grace_ms(0), 0);
+    assert_int_equal(sandbox_grace_ms(-1), 0);
+    assert_int_equal(sandbox_grace_ms(INT64_MIN), 0);
+    /* Added to any time of a machine, in nanoseconds, it still fits. */
+    assert_true(sandbox_grace_ms(INT64_MAX) < INT64_MAX / 4 / NS_PER_MS);
+}
+
+static void test_hostname(void **state)
+{
+    static const struct {
+        const char *pod, *want;
+    } rows[] = {
+        {"{\"metadata\":{\"name\":\"a-1\"}}", "a-1"},
+        {"{\"metadata\":{\"name\":\"a\"},\"spec\":{\"hostname\":\"b\"}}", "b"},
+        {"{\"metadata\":{\"name\":\"x23456789-123456789-123456789-123456789-123456789-123456789-"
+         "1234\"}}",
+         "x23456789-123456789-123456789-123456789-123456789-123456789-123"},
+        {"{\"metadata\":{\"name\":\"x23456789-123456789-123456789-123456789-123456789-123456789-"
+         "-.-tail\"}}",
+         "x23456789-123456789-123456789-123456789-123456789-123456789"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char got[POD_HOSTNAME_LEN];
+        yyjson_doc *d = yyjson_read(rows[i].pod, strlen(rows[i].pod), 0);
+        env_hostname(yyjson_doc_get_root(d), got);
+        assert_string_equal(got, rows[i].want);
+        yyjson_doc_free(d);
+    }
+}
+
+static void test_net_names(void **state)
+{
+    struct net_spec s;
+    char port[NET_PORT_LEN];
+    uint32_t addr = 0;
+    assert_int_equal(net_spec_read("br", "10.90.0.0/16", &s, NULL), 0);
+    const uint8_t mac[] = {0x0a, 0x58, 10, 90, 0, 1};
+    assert_memory_equal(s.mac, mac, sizeof mac);
+    assert_true(net_spec_has(&s, s.gateway + 500));
+    assert_false(net_spec_has(&s, s.net - 1));
+    net_spec_port(s.gateway + 1, port);
+    assert_true(net_spec_port_parse(port, &addr));
+    assert_int_equal(addr, s.gateway + 1);
+    static const char *const foreign[] = {"ng", "eth0", "ng0a5a000", "ng0a5a00021", "ng0a5a000g"};
+    for (size_t i = 0; i < ARRAY_LEN(foreign); i++)
+        assert_false(net_spec_port_parse(foreign[i], &addr));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +483,8 @@ int main(void)
         cmocka_unit_test(test_volumes),   cmocka_unit_test(test_volume_escapes),
         cmocka_unit_test(test_ipam),      cmocka_unit_test(test_timing),
         cmocka_unit_test(test_phase),     cmocka_unit_test(test_patch_keeps_times),
+        cmocka_unit_test(test_drain),     cmocka_unit_test(test_grace),
+        cmocka_unit_test(test_hostname),  cmocka_unit_test(test_net_names),
     };
     return cmocka_run_group_tests(tests, make_objects, free_objects);
 }

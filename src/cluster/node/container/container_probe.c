@@ -21,7 +21,7 @@ static const char *const TITLES[PROBE_KINDS] = {
 static int64_t grace_ms(const struct container *c)
 {
     int64_t s = jget_int(kobj_root(c->box->spec), 30, "spec", "terminationGracePeriodSeconds");
-    return s * 1000;
+    return sandbox_grace_ms(s);
 }
 
 static struct proc *exec_in(void *ctx, const yyjson_val *command, uint64_t timeout_ms,

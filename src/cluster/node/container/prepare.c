@@ -62,8 +62,9 @@ static int make_shared(const struct prepare *p, struct err *e)
 {
     _cleanup_free_ char *etc = xasprintf("%s/etc", p->pod_dir);
     _cleanup_free_ char *volumes = xasprintf("%s/volumes", p->pod_dir);
-    const char *own = jget_str(pod_spec(p), "hostname");
-    _cleanup_free_ char *hostname = xasprintf("%s\n", own ? own : kobj_name(p->pod));
+    char name[POD_HOSTNAME_LEN];
+    env_hostname(kobj_root(p->pod), name);
+    _cleanup_free_ char *hostname = xasprintf("%s\n", name);
     int r = files_mkdirs(etc, 0755, e);
     if (r == 0)
         r = write_etc(p, "hosts", p->hosts, e);

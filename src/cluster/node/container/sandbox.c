@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#define MAX_GRACE_S (10LL * 365 * 24 * 3600)
+
 void sandbox_hold(struct sandbox *s)
 {
     s->holds++;
@@ -27,6 +29,13 @@ void sandbox_warn(struct sandbox *s, const char *reason, const char *fmt, ...)
     va_end(ap);
     s->ops->warn(s, reason, text);
     free(text);
+}
+
+int64_t sandbox_grace_ms(int64_t seconds)
+{
+    if (seconds < 0)
+        return 0;
+    return (seconds < MAX_GRACE_S ? seconds : MAX_GRACE_S) * 1000;
 }
 
 const char *sandbox_restart_policy(const struct sandbox *s)

@@ -66,6 +66,8 @@ void sandbox_hold(struct sandbox *s);
 void sandbox_release(struct sandbox *s); /* may end in `released`, which may free it */
 void sandbox_warn(struct sandbox *s, const char *reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* A grace period in seconds as milliseconds, within bounds: people write any number. */
+int64_t sandbox_grace_ms(int64_t seconds);
 const char *sandbox_restart_policy(const struct sandbox *s);
 
 #endif

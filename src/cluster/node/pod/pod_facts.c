@@ -83,10 +83,11 @@ char *pod_resolv_conf(struct sandbox *box)
 char *pod_hosts(struct sandbox *box)
 {
     const yyjson_val *spec = jget(kobj_root(box->spec), "spec");
-    const char *hostname = jget_str(spec, "hostname");
+    char hostname[POD_HOSTNAME_LEN];
+    env_hostname(kobj_root(box->spec), hostname);
     struct buf out = BUF_INIT(MAX_RESOLV);
     buf_addz(&out, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-    buf_addf(&out, "%s\t%s\n", box->ip, hostname ? hostname : kobj_name(box->obj));
+    buf_addf(&out, "%s\t%s\n", box->ip, hostname);
     size_t i, max;
     yyjson_val *alias;
     yyjson_arr_foreach(jget(spec, "hostAliases"), i, max, alias)

@@ -3,6 +3,7 @@
 #define NONAGON_NODE_POD_IMPL_H
 
 #include "base/map.h"
+#include "cluster/node/pod/drain.h"
 #include "cluster/node/pod/pod.h"
 
 struct pod_table {
@@ -43,7 +44,8 @@ struct pod {
     bool settled;     /* was over before this process began: its status stays as it is */
     bool keep_object; /* the node stops: the object stays */
     bool object_gone;
-    int64_t deadline_ns, quiet_since_ns;
+    int64_t deadline_ns;
+    struct pod_drain drain;
     struct timer *stop_timer;
 };
 

@@ -1,7 +1,7 @@
 /*
- * Removing a pod: requests in it end first (for as long as the grace period allows), then its
- * processes are asked to end, then killed, then what is left on disk goes, and at last the object.
- * When the node itself stops, the object stays, for the next start.
+ * Removing a pod: requests in it end first (as drain.h says), then its processes are asked to end,
+ * then killed, then what is left on disk goes, and at last the object. When the node itself stops,
+ * the object stays, for the next start.
  */
 #include <stdio.h>
 
@@ -11,8 +11,6 @@
 #include "cluster/node/runtime/files.h"
 
 #define POLL_MS         50
-#define QUIET_NS        (1000 * NS_PER_MS)
-#define MAX_KILL_NS     (2 * NS_PER_SEC) /* part of the grace period kept for the processes */
 #define DELETE_RETRY_MS 1000
 
 static void on_timer(void *ctx)
@@ -34,23 +32,11 @@ static int64_t left_ms(const struct pod *p)
 }
 
 /* ---- draining ---- */
-static bool has_requests(const struct pod *p)
-{
-    const struct pod_table_opts *o = &p->table->o;
-    return p->box.ip[0] && o->in_flight(o->ctx, p->box.obj, p->box.ip) > 0;
-}
-
-/* A request may still be on its way to a pod that was just taken out of the routes: so a while
- * without any. */
 static bool drained(struct pod *p)
 {
-    int64_t now = clock_mono_ns();
-    if (has_requests(p))
-        p->quiet_since_ns = now;
-    int64_t reserve = left_ms(p) * NS_PER_MS / 2;
-    if (reserve > MAX_KILL_NS)
-        reserve = MAX_KILL_NS;
-    return now - p->quiet_since_ns >= QUIET_NS || p->deadline_ns - now <= reserve;
+    const struct pod_table_opts *o = &p->table->o;
+    uint64_t running = p->box.ip[0] ? o->in_flight(o->ctx, p->box.obj, p->box.ip) : 0;
+    return pod_drain_over(&p->drain, clock_mono_ns(), p->deadline_ns, running);
 }
 
 static bool can_drain(const struct pod *p)
@@ -159,7 +145,7 @@ void pod_stop(struct pod *p, int64_t grace_ms)
     if (p->state == POD_ACTIVE) {
         pod_set_state(p, POD_DRAINING);
         p->deadline_ns = deadline;
-        p->quiet_since_ns = now;
+        pod_drain_begin(&p->drain, now);
     } else if (deadline < p->deadline_ns) {
         p->deadline_ns = deadline;
         if (p->state == POD_STOPPING)

@@ -25,7 +25,7 @@ static bool is_over(const struct kobj *obj)
 static int64_t grace_of(const struct kobj *obj)
 {
     int64_t s = jget_int(kobj_root(obj), DEFAULT_GRACE_S, "metadata", "deletionGracePeriodSeconds");
-    return s * 1000;
+    return sandbox_grace_ms(s);
 }
 
 /* A pod that was over before we ran is only kept to be deleted some time. */
@@ -123,9 +123,8 @@ static void stop_pod(struct pod *p, bool drain, uint64_t max_ms)
         leave(p);
         return;
     }
-    int64_t grace =
-        jget_int(kobj_root(p->box.obj), DEFAULT_GRACE_S, "spec", "terminationGracePeriodSeconds") *
-        1000;
+    int64_t grace = sandbox_grace_ms(
+        jget_int(kobj_root(p->box.obj), DEFAULT_GRACE_S, "spec", "terminationGracePeriodSeconds"));
     pod_stop(p, grace < (int64_t)max_ms ? grace : (int64_t)max_ms);
 }
 

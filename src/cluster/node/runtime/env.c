@@ -331,12 +331,23 @@ static int add_one(const struct pod_facts *f, const yyjson_val *container, const
     return 0;
 }
 
+/* What the cut leaves must not end in a separator. */
+void env_hostname(const yyjson_val *pod, char ret[static POD_HOSTNAME_LEN])
+{
+    const char *own = jget_str(pod, "spec", "hostname");
+    const char *name = own && *own ? own : jget_str(pod, "metadata", "name");
+    snprintf(ret, POD_HOSTNAME_LEN, "%s", name ? name : "");
+    for (size_t n = strlen(ret); n && (ret[n - 1] == '-' || ret[n - 1] == '.'); n--)
+        ret[n - 1] = 0;
+}
+
 static int fill(const struct pod_facts *f, const yyjson_val *container,
                 const yyjson_val *image_config, struct env *env, struct err *e)
 {
-    const char *host = jget_str(kobj_root(f->pod), "spec", "hostname");
+    char host[POD_HOSTNAME_LEN];
+    env_hostname(kobj_root(f->pod), host);
     env_set(env, "PATH", DEFAULT_PATH);
-    env_set(env, "HOSTNAME", host ? host : kobj_name(f->pod));
+    env_set(env, "HOSTNAME", host);
     add_image(image_config, env);
     int r = add_env_from(f, container, env, e);
     size_t i, max;

@@ -38,6 +38,10 @@ struct pod_facts { /* what is known of a pod besides its object */
 int env_build(const struct pod_facts *f, const yyjson_val *container,
               const yyjson_val *image_config, struct env *ret, struct err *e);
 
+/* The host name in a pod: spec.hostname, or its name, cut to what the kernel takes. */
+#define POD_HOSTNAME_LEN 64
+void env_hostname(const yyjson_val *pod, char ret[static POD_HOSTNAME_LEN]);
+
 /* Replaces $(NAME) of known names; "$$" stands for "$". malloc'ed. */
 char *env_expand(const struct env *env, const char *text);
 

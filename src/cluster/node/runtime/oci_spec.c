@@ -341,8 +341,8 @@ static void note_first(void *ctx, const char *path, const char *why)
         err_set(e, -EINVAL, "spec.%s is not supported by this node: %s", path, why);
 }
 
-/* Wishes that would be dropped silently otherwise: the API server refuses them by the same rows, but
- * a pod may have been stored before a row was there. */
+/* Wishes that would be dropped silently otherwise: the API server refuses them by the same rows,
+ * but a pod may have been stored before a row was there. */
 static int refuse(const struct oci_input *in, struct err *e)
 {
     struct err first = {0};
@@ -365,8 +365,9 @@ char *oci_spec_build(const struct oci_input *in, struct err *e)
     jm_set_bool(d, root,
                 jget_bool(in->container, false, "securityContext", "readOnlyRootFilesystem"),
                 "root", "readonly");
-    const char *hostname = jget_str(in->pod, "spec", "hostname");
-    jm_set_str(d, root, hostname ? hostname : jget_str(in->pod, "metadata", "name"), "hostname");
+    char hostname[POD_HOSTNAME_LEN];
+    env_hostname(in->pod, hostname);
+    jm_set_str(d, root, hostname, "hostname");
     set_mounts(in, d, root);
     set_linux(in, d, root);
     set_resources(d, root, &r);
