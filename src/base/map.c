@@ -1,6 +1,7 @@
 /*
  * Open addressing over a dense entry array: `slots` holds entry index + 1, entries keep insertion
  * order. Deleted entries leave a tombstone (key NULL) that the next rehash drops.
+ * Keys are names that strangers choose, so the hash has a key of its own.
  */
 #include "base/map.h"
 
@@ -104,7 +105,7 @@ static struct entry *find(const struct map *m, const char *key, size_t n, uint32
 
 void *map_getn(const struct map *m, const char *key, size_t n)
 {
-    struct entry *e = find(m, key, n, hash_fnv32(key, n));
+    struct entry *e = find(m, key, n, (uint32_t)hash_keyed(key, n));
 
     return e ? e->value : NULL;
 }
@@ -118,12 +119,12 @@ bool map_has(const struct map *m, const char *key)
 {
     size_t n = strlen(key);
 
-    return find(m, key, n, hash_fnv32(key, n)) != NULL;
+    return find(m, key, n, (uint32_t)hash_keyed(key, n)) != NULL;
 }
 
 void map_setn(struct map *m, const char *key, size_t n, void *value)
 {
-    uint32_t hash = hash_fnv32(key, n);
+    uint32_t hash = (uint32_t)hash_keyed(key, n);
     struct entry *e = find(m, key, n, hash);
 
     if (e) {
@@ -148,7 +149,7 @@ void map_set(struct map *m, const char *key, void *value)
 void *map_take(struct map *m, const char *key)
 {
     size_t n = strlen(key);
-    struct entry *e = find(m, key, n, hash_fnv32(key, n));
+    struct entry *e = find(m, key, n, (uint32_t)hash_keyed(key, n));
 
     if (!e)
         return NULL;

@@ -52,7 +52,10 @@ bool z_ends(const char *z, const char *suffix);
 /* 2 * n lower-case digits, then NUL. */
 void hex_encode(const void *p, size_t n, char *ret);
 
-/* FNV-1a; stable across runs and machines. */
+/* SipHash-1-3 under a key that every process makes for itself: who chooses the texts cannot choose
+ * that they collide. Different in each run. */
+uint64_t hash_keyed(const void *p, size_t n);
+/* FNV-1a; stable across runs and machines: for names that are written down. */
 uint32_t hash_fnv32(const void *p, size_t n);
 uint64_t hash_fnv64(const void *p, size_t n);
 

@@ -27,13 +27,14 @@ char *damage_text(const struct damage *d);
 
 struct verifier {
     struct rowlog *log;
-    uint64_t read; /* rows up to here were looked at */
-    uint64_t at;   /* the newest row or gap that is whole */
-    uint32_t sum;  /* its sum */
-    bool unsure;   /* something damaged came behind it */
-    uint64_t tail; /* the highest revision that something damaged claims, or `at` */
-    uint64_t want; /* wanted: the sum of this revision's row */
-    bool seen;     /* it was met, or lies in a gap */
+    uint64_t read;  /* rows up to here were looked at */
+    uint64_t at;    /* the newest row or gap that is whole */
+    uint32_t sum;   /* its sum */
+    struct gap gap; /* the next one; its first is UINT64_MAX when there is none */
+    bool unsure;    /* something damaged came behind it */
+    uint64_t tail;  /* the highest revision that something damaged claims, or `at` */
+    uint64_t want;  /* wanted: the sum of this revision's row */
+    bool seen;      /* it was met, or lies in a gap */
     bool in_gap;
     uint32_t seen_sum;
     damage_vec damages;

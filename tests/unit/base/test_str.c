@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
@@ -92,6 +93,36 @@ static void signed_numbers(void **state)
     assert_int_equal(str_i64(STR("-"), &v), -EINVAL);
     assert_int_equal(str_i64(STR("--5"), &v), -EINVAL);
     assert_int_equal(str_i64(STR(""), &v), -EINVAL);
+}
+
+/* Names that FNV puts into one bucket of a table, as a stranger can find them: this hash does not,
+ * and every bit and the length count. */
+static void a_keyed_hash_cannot_be_steered(void **state)
+{
+    enum { BUCKETS = 1024, NAMES = 64 };
+    char name[32], other[32];
+    int seen[BUCKETS] = {0}, n = 0, most = 0;
+
+    for (int i = 0; n < NAMES; i++) {
+        size_t len = (size_t)snprintf(name, sizeof(name), "name-%d", i);
+        if (hash_fnv32(name, len) % BUCKETS != 7)
+            continue;
+        n++;
+        int *bucket = &seen[hash_keyed(name, len) % BUCKETS];
+        most = ++*bucket > most ? *bucket : most;
+    }
+    assert_in_range(most, 1, 8);
+    for (size_t len = 0; len < 24; len++) {
+        memset(name, 'a', sizeof(name));
+        uint64_t h = hash_keyed(name, len);
+        assert_true(h == hash_keyed(name, len));
+        assert_true(h != hash_keyed(name, len + 1));
+        for (size_t bit = 0; bit < 8 * len; bit++) {
+            memcpy(other, name, sizeof(name));
+            other[bit / 8] ^= (char)(1 << bit % 8);
+            assert_true(hash_keyed(other, len) != h);
+        }
+    }
 }
 
 static void hashes_are_fnv1a(void **state)
@@ -221,6 +252,7 @@ int main(void)
         cmocka_unit_test(splitting),
         cmocka_unit_test(unsigned_numbers),
         cmocka_unit_test(signed_numbers),
+        cmocka_unit_test(a_keyed_hash_cannot_be_steered),
         cmocka_unit_test(hashes_are_fnv1a),
         cmocka_unit_test(buffers_grow_to_their_maximum),
         cmocka_unit_test(buffers_lose_their_front),
