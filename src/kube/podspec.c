@@ -88,6 +88,8 @@ static void walk_members(struct podspec_walk *w, const yyjson_val *o, const char
     size_t i, n, shown = w->shown.n, plain = w->plain.n;
     yyjson_val *k, *v;
 
+    if (!yyjson_is_obj((yyjson_val *)(uintptr_t)o))
+        return;
     yyjson_obj_foreach((yyjson_val *)(uintptr_t)o, i, n, k, v)
     {
         step_down(&w->shown, yyjson_get_str(k));
@@ -104,6 +106,8 @@ static void walk_below(struct podspec_walk *w, const yyjson_val *v, const char *
     yyjson_val *item;
 
     walk_members(w, v, why);
+    if (!yyjson_is_arr((yyjson_val *)(uintptr_t)v))
+        return;
     yyjson_arr_foreach((yyjson_val *)(uintptr_t)v, i, n, item)
     {
         buf_addf(&w->shown, "[%zu]", i);
