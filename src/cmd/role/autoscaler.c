@@ -77,7 +77,7 @@ static int make(void *self, struct loop *l, struct err *e)
     if (runner_open(&a->run, l, e) < 0)
         return e->code;
     a->signals = signal_hub_new();
-    a->kpa = kpa_new(a->run.m, a->signals);
+    a->kpa = kpa_new(a->run.m, a->signals, a->run.env->trace);
     a->collect = timer_new(l, collect, a);
     timer_repeat(a->collect, COLLECT_MS);
     return 0;

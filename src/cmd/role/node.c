@@ -2,14 +2,14 @@
 #include <semaphore.h>
 #include <stdlib.h>
 
-#include "base/coldtrace.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cluster/node/node.h"
 #include "cmd/role/role.h"
 #include "cmd/role/runner.h"
+#include "contract/names.h"
 
-#define DRAIN_MS       20000
-#define REVISION_LABEL "serving.knative.dev/revision"
+#define DRAIN_MS 20000
 
 struct node_role {
     struct runner run;
@@ -24,20 +24,25 @@ struct node_role {
 static uint64_t in_flight(void *ctx, const struct kobj *pod, const char *ip)
 {
     struct node_role *n = ctx;
-    const char *revision = kobj_label(pod, REVISION_LABEL);
+    const char *revision = kobj_label(pod, L_REVISION);
 
     return revision ? env_in_flight(&n->run.env->traffic, kobj_namespace(pod), revision, ip) : 0;
 }
 
 static void on_stage(void *ctx, const struct kobj *pod, enum node_stage what)
 {
-    static const enum cold_stage as[] = {[NODE_POD_SEEN] = COLD_CREATED,
-                                         [NODE_POD_STARTED] = COLD_STARTED,
-                                         [NODE_POD_READY] = COLD_READY};
-    const char *revision = kobj_label(pod, REVISION_LABEL);
+    static const char *const spans[] = {
+        [NODE_POD_SEEN] = "create",
+        [NODE_POD_STARTED] = "start",
+        [NODE_POD_READY] = "ready",
+    };
+    struct node_role *n = ctx;
+    const char *revision = kobj_label(pod, L_REVISION);
 
-    if (revision)
-        coldtrace_mark(kobj_namespace(pod), revision, as[what]);
+    if (!revision)
+        return;
+    _cleanup_free_ char *subject = kube_key(kobj_namespace(pod), revision);
+    trace_mark(n->run.env->trace, subject, spans[what], clock_mono_ns());
 }
 
 static void logs(void *ctx, struct http_exchange *x, const struct kubelet_logs *o)

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/coldtrace.h"
 #include "base/trace.h"
 
 static bool subject(const struct dp_up *u, const struct dp_back *b, char ret[TRACE_SUBJECT_MAX])
@@ -21,8 +20,6 @@ void dp_cold_began(struct dp_up *u, const struct dp_back *b)
 
     if (!subject(u, b, name))
         return;
-    if (!u->trace)
-        coldtrace_mark(b->ns, b->revision, COLD_QUEUED);
     trace_begin(u->trace, name, loop_now_ns(u->loop));
 }
 
@@ -32,8 +29,6 @@ void dp_cold_served(struct dp_up *u, const struct dp_back *b)
 
     if (!subject(u, b, name))
         return;
-    if (!u->trace)
-        coldtrace_mark(b->ns, b->revision, COLD_SERVED);
     trace_end(u->trace, name, loop_now_ns(u->loop));
 }
 
@@ -54,20 +49,9 @@ static void from_spans(const struct trace *t, char *ret, size_t n)
 void dp_cold_timing(struct dp_up *u, const struct dp_back *b, char *ret, size_t n)
 {
     char name[TRACE_SUBJECT_MAX];
-    int64_t t[COLD_STAGE_MAX];
     struct trace trace;
 
     *ret = '\0';
-    if (!subject(u, b, name))
-        return;
-    if (trace_read(u->trace, name, &trace) == 0)
+    if (subject(u, b, name) && trace_read(u->trace, name, &trace) == 0)
         from_spans(&trace, ret, n);
-    else if (coldtrace_get(b->ns, b->revision, t))
-        snprintf(ret, n,
-                 "queue;dur=%.1f, decide;dur=%.1f, create;dur=%.1f, start;dur=%.1f, ready;dur=%.1f",
-                 ms_between(t[COLD_QUEUED], t[COLD_SERVED]),
-                 ms_between(t[COLD_QUEUED], t[COLD_DECIDED]),
-                 ms_between(t[COLD_DECIDED], t[COLD_CREATED]),
-                 ms_between(t[COLD_CREATED], t[COLD_STARTED]),
-                 ms_between(t[COLD_STARTED], t[COLD_READY]));
 }

@@ -54,7 +54,7 @@ static int setup(void **state)
         w->loop, kube_transport_inproc(w->loop, w->loop, fake_api_handle, w->api, "test"));
     w->m = manager_new(w->loop, w->client, "autoscaler");
     w->signals = signal_hub_new();
-    w->kpa = kpa_new(w->m, w->signals);
+    w->kpa = kpa_new(w->m, w->signals, NULL);
     w->poll = timer_new(w->loop, check, w);
     timer_repeat(w->poll, 1);
     *state = w;

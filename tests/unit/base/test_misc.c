@@ -1,4 +1,4 @@
-/* Errors, log lines, randomness, ownership helpers, the cold-start trace. */
+/* Errors, log lines, randomness, ownership helpers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/coldtrace.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -126,41 +125,6 @@ static void helpers_hand_over(void **state)
     closep(&fd);
 }
 
-static void cold_starts_are_traced_once(void **state)
-{
-    int64_t at[COLD_STAGE_MAX], first[COLD_STAGE_MAX];
-
-    coldtrace_mark("ns", "none", COLD_CREATED); /* no trace was begun */
-    assert_false(coldtrace_get("ns", "none", at));
-    coldtrace_mark("ns", "rev", COLD_QUEUED);
-    coldtrace_mark("ns", "rev", COLD_DECIDED);
-    assert_true(coldtrace_get("ns", "rev", first));
-    coldtrace_mark("ns", "rev", COLD_QUEUED); /* a second request of the same start */
-    coldtrace_mark("ns", "rev", COLD_DECIDED);
-    coldtrace_mark("ns", "rev", COLD_SERVED);
-    assert_true(coldtrace_get("ns", "rev", at));
-    assert_int_equal(at[COLD_QUEUED], first[COLD_QUEUED]);
-    assert_int_equal(at[COLD_DECIDED], first[COLD_DECIDED]);
-    assert_int_equal(at[COLD_READY], 0);
-    assert_true(at[COLD_SERVED] >= at[COLD_DECIDED]);
-    coldtrace_mark("ns", "rev", COLD_QUEUED); /* the next start */
-    assert_true(coldtrace_get("ns", "rev", at));
-    assert_int_equal(at[COLD_SERVED], 0);
-}
-
-static void old_traces_make_room(void **state)
-{
-    int64_t at[COLD_STAGE_MAX];
-    char rev[32];
-
-    for (int i = 0; i < 1000; i++) {
-        snprintf(rev, sizeof(rev), "rev-%d", i);
-        coldtrace_mark("many", rev, COLD_QUEUED);
-    }
-    assert_true(coldtrace_get("many", "rev-999", at));
-    assert_false(coldtrace_get("many", "rev-0", at));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,8 +133,6 @@ int main(void)
         cmocka_unit_test(log_lines_are_whole),
         cmocka_unit_test(random_names_are_of_the_alphabet),
         cmocka_unit_test(helpers_hand_over),
-        cmocka_unit_test(cold_starts_are_traced_once),
-        cmocka_unit_test(old_traces_make_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

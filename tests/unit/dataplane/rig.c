@@ -25,6 +25,7 @@
 #define WAIT_MS 5000
 
 struct dataplane *dp;
+struct trace_table *traces;
 struct loop *loop;
 struct buf seen;
 static atomic_int arrivals;
@@ -66,6 +67,7 @@ static int start(int workers, size_t max_clients)
                         .workers = workers,
                         .on_arrival = on_arrival,
                         .clock = &stepped,
+                        .trace = trace_table_sink(traces = trace_table_new()),
                         .max_clients = max_clients,
                         .trusted_proxies = trusted,
                         .n_trusted_proxies = 1};
@@ -106,6 +108,7 @@ int rig_stop(void **state)
         close(open_fds[--n_open]);
     dataplane_stop(dp, 1000);
     dp = NULL;
+    trace_table_free(traces);
     loop_free(loop);
     buf_done(&seen);
     return 0;

@@ -6,10 +6,12 @@
 #ifndef NONAGON_TEST_RIG_H
 #define NONAGON_TEST_RIG_H
 
+#include "base/trace.h"
 #include "base/buf.h"
 #include "dataplane/dataplane.h"
 
 extern struct dataplane *dp;
+extern struct trace_table *traces; /* where its starts from zero are told */
 extern struct loop *loop;
 
 /* cmocka set-up: external, local and activator listeners, two workers. */

@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/coldtrace.h"
 #include "dataplane/base/limits.h"
 #include "rig.h"
 
@@ -61,14 +60,15 @@ static void test_from_zero(void **state)
     assert_int_equal(s.in_flight, 1);
     assert_true(s.requests == 1 && s.seconds > 0);
     rig_wait_arrivals(2); /* said again while it lasts */
-    coldtrace_mark("ns", "rev", COLD_DECIDED);
-    coldtrace_mark("ns", "rev", COLD_READY);
+    trace_mark(trace_table_sink(traces), "ns/rev", "decide", loop_now_ns(loop));
+    trace_mark(trace_table_sink(traces), "ns/rev", "ready", loop_now_ns(loop));
     rig_backend((struct rig_backend){.revision = "rev", .ports = {port}});
     int u = pod_accept(pod);
     expect(u, "body");
     pod_answer(u, "awake");
     expect(c, "awake");
     assert_true(has("\r\nServer-Timing: queue;dur="));
+    assert_true(has(", decide;dur=") && has(", ready;dur="));
     s = rig_stat("rev");
     assert_int_equal(s.waiting, 0);
     assert_int_equal(s.in_flight, 0);

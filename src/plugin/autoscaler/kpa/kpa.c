@@ -7,7 +7,6 @@
 #include "plugin/autoscaler/kpa/kpa.h"
 
 #include "base/clock.h"
-#include "base/coldtrace.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "contract/conditions.h"
@@ -27,6 +26,7 @@ struct decider {
 struct kpa {
     struct manager *m;
     struct signal_hub *signals;
+    const struct trace_sink *trace;
     struct controller *c;
     struct kpa_config config;
     struct map *deciders; /* namespace/name */
@@ -109,6 +109,13 @@ static void on_tick(void *ctx)
         timer_stop(k->tick);
 }
 
+static void mark_decided(struct kpa *k, const struct decider *d)
+{
+    _cleanup_free_ char *subject = kube_key(d->ns, d->name);
+
+    trace_mark(k->trace, subject, "decide", clock_mono_ns());
+}
+
 static void wake(struct kpa *k, struct decider *d)
 {
     start_ticking(k, d);
@@ -116,7 +123,7 @@ static void wake(struct kpa *k, struct decider *d)
         return;
     evaluate(k, d);
     if (d->last.desired >= 1)
-        coldtrace_mark(d->ns, d->name, COLD_DECIDED);
+        mark_decided(k, d);
 }
 
 static void on_arrival(void *ctx, const char *ns, const char *revision)
@@ -331,12 +338,13 @@ static void on_synced(void *ctx)
 }
 
 /* ---- life ---- */
-struct kpa *kpa_new(struct manager *m, struct signal_hub *signals)
+struct kpa *kpa_new(struct manager *m, struct signal_hub *signals, const struct trace_sink *trace)
 {
     struct kpa *k = xnew(struct kpa);
 
     k->m = m;
     k->signals = signals;
+    k->trace = trace;
     k->deciders = map_new(decider_free);
     list_init(&k->ticking);
     k->tick = timer_new(manager_loop(m), on_tick, k);
