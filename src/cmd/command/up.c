@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -17,10 +16,14 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "cmd/command/command.h"
 #include "cmd/embedded.h"
 #include "cmd/role/role.h"
+#include "net/activation.h"
+#include "net/fdbudget.h"
 
 /* Longer than data plane, pods and network take together at most. */
 #define STOP_MS      60000
@@ -44,14 +47,36 @@ static const struct env_flag *const flags[] = {
     NULL,
 };
 
+/* As many descriptors as the machine allows; a start with few is good for few clients. */
 static void raise_file_limit(void)
 {
-    struct rlimit r;
+    struct err e = {0};
 
-    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-        return;
-    r.rlim_cur = r.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &r);
+    if (fdbudget_from_limit(&e) < 0)
+        log_warn("up", "%s", e.msg);
+}
+
+/*
+ * The sockets of a supervisor that listens for us and goes on while we are restarted: what connects
+ * meanwhile waits, instead of being refused.
+ */
+static int take_sockets(struct env_config *c, struct err *e)
+{
+    struct activation a;
+
+    if (activation_take(&a, e) < 0)
+        return e->code;
+    for (size_t i = 0; i < a.n; i++) {
+        if (!streq(a.names[i], "gateway") && !streq(a.names[i], "api"))
+            return err_set(e, -EINVAL,
+                           "the supervisor hands over a socket named \"%s\"; name it gateway or "
+                           "api (FileDescriptorName=)",
+                           a.names[i]);
+    }
+    int http = activation_fd(&a, "gateway", 0), api = activation_fd(&a, "api", 0);
+    c->http_fd = http > 0 ? http : 0;
+    c->api_fd = api > 0 ? api : 0;
+    return 0;
 }
 
 static void stop_signals(sigset_t *ret)
@@ -187,6 +212,8 @@ static int run(int argc, char **argv)
     stop_signals(&signals);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_file_limit();
+    if (take_sockets(&o.config, &e) < 0)
+        return fail("%s", e.msg);
     struct embedded *u = embedded_start(&o, &e);
     if (!u)
         return e.code == -EINTR ? EXIT_SUCCESS : fail("%s", e.msg);

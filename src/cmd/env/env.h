@@ -28,6 +28,8 @@ struct env_config {
     const char *address;    /* of the public listeners; "" = all */
     const char *bridge, *subnet;
     int http_port, api_port;
+    /* Listening sockets that whoever started the process opened, instead of the ports; 0 = none. */
+    int http_fd, api_fd;
     bool accept_data_loss; /* start although acknowledged writes are gone */
 };
 /* What holds where nothing is said. */

@@ -47,6 +47,7 @@ static const char *refusal(int status, const char *why, struct buf *out)
 {
     const char *reason = status == 413   ? "RequestEntityTooLarge"
                          : status == 408 ? "Timeout"
+                         : status == 503 ? "ServiceUnavailable"
                                          : "BadRequest";
 
     /* The texts are the server's own and hold nothing that JSON would have to escape. */
@@ -61,7 +62,7 @@ static int listen_tls(struct api_role *a, struct loop *l, struct err *e)
 {
     const struct env_config *c = &a->run.env->config;
     struct http_server_opts o = {
-        .listen = {.host = c->address, .port = c->api_port, .tls = a->id.tls},
+        .listen = {.host = c->address, .port = c->api_port, .fd = c->api_fd, .tls = a->id.tls},
         .max_body = LIMIT_API_BODY,
         .head = apiserver_head,
         .handler = apiserver_handle,

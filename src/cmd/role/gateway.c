@@ -87,7 +87,7 @@ static int start_dataplane(struct gateway_role *g, struct err *e)
     const struct env *env = g->run.env;
     const struct env_config *c = &env->config;
     struct dp_listen listen[] = {
-        {.host = c->address, .port = c->http_port, .visibility = DP_EXTERNAL},
+        {.host = c->address, .port = c->http_port, .visibility = DP_EXTERNAL, .fd = c->http_fd},
         {.host = env->local_ip, .port = LOCAL_PORT, .visibility = DP_LOCAL},
         {.host = env->local_ip, .port = ACTIVATOR_PORT, .visibility = DP_LOCAL, .activator = true},
     };
