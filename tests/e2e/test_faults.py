@@ -96,14 +96,14 @@ def test_damaged_state(spare):
         for f in spare.dir.glob("state.db*"):
             f.unlink()
         db.write_bytes(bad)
-        fails(spare, str(db), "move it away")
+        fails(spare, str(db), "restore a backup of it", "move it and the files beside it away")
     for f in spare.dir.glob("state.db*"):
         f.unlink()
     db.write_bytes(good)
     spare.start()
 
 
-@pytest.mark.parametrize("name", ["ca.crt", "ca.key", "server.crt", "server.key", "admin.crt", "admin.key"])
+@pytest.mark.parametrize("name", ["server.crt", "server.key", "admin.crt", "admin.key"])
 def test_damaged_certificates_are_made_again(spare, name):
     spare.start()
     assert spare.stop() == 0
@@ -113,10 +113,25 @@ def test_damaged_certificates_are_made_again(spare, name):
     assert spare.kubectl("get", "ns").returncode == 0
 
 
+@pytest.mark.parametrize("name", ["ca.crt", "ca.key"])
+def test_a_damaged_authority_is_kept(spare, name):
+    """A new one in its place would end every credential that was handed out, without a word."""
+    spare.start()
+    assert spare.stop() == 0
+    found = next(spare.dir.glob(f"pki/**/{name}"))
+    good = found.read_bytes()
+    found.write_bytes(good[:100])
+    fails(spare, str(found.parent), name, "restore")
+    assert found.read_bytes() == good[:100]
+    found.write_bytes(good)
+    spare.start()
+    assert spare.kubectl("get", "ns").returncode == 0
+
+
 def test_disk_full_at_start(private_tmp):
     disk = private_tmp / "small"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=0700", "tmpfs", str(disk)], check=True)
     try:
         fails(Nonagon(data_dir=disk, index=9), "disk full", str(disk))
     finally:
@@ -163,7 +178,7 @@ def test_not_root():
 def test_disk_full(private_tmp):
     disk = private_tmp / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", str(disk)], check=True)
     n = Nonagon(data_dir=disk, index=9)
     try:
         n.start()
