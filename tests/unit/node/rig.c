@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "cluster/node/network/netlink.h"
 #include "cluster/node/runtime/files.h"
 #include "net/proc.h"
@@ -179,8 +181,8 @@ void rig_clean(struct rig *r)
     nl_link_delete(n, r->bridge, NULL);
     const char *const argv[] = {"nft", "delete", "table", "ip", r->bridge, NULL};
     proc_run(&(struct proc_opts){.argv = argv}, NULL, NULL);
-    files_remove(r->dir);
-    files_remove(layer);
+    file_remove_tree(AT_FDCWD, r->dir, NULL);
+    file_remove_tree(AT_FDCWD, layer, NULL);
 }
 
 /* ---- pods ---- */

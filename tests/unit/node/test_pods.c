@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "cluster/node/runtime/files.h"
 #include "rig.h"
 
@@ -402,7 +404,7 @@ static void test_adoption(void **state)
     kill(pid, SIGKILL);
     rig_wait(&rig, says_unknown, "old");
     _cleanup_free_ char *layer = xasprintf("/tmp/nonagon-node-layer-%d", child);
-    files_remove(layer);
+    file_remove_tree(AT_FDCWD, layer, NULL);
 }
 
 int main(void)

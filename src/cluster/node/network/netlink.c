@@ -93,10 +93,22 @@ int nl_bridge_add(struct nl *n, const char *name, const uint8_t mac[static NL_MA
     return r == 0 || r == -EEXIST ? 0 : err_sys(e, -r, "making the bridge %s", name);
 }
 
+/* Looking up opens a socket, which fails for reasons of its own: too many open files. */
+static unsigned index_of(const char *name, struct err *e)
+{
+    unsigned index = if_nametoindex(name);
+    if (index == 0)
+        err_sys(e, errno, "looking for the interface %s", name);
+    return index;
+}
+
 int nl_link_up(struct nl *n, const char *name, struct err *e)
 {
+    unsigned index = index_of(name, e);
+    if (index == 0)
+        return e ? e->code : -ENODEV;
     struct nlmsghdr *h = begin(n, RTM_NEWLINK, 0);
-    link_body(h, if_nametoindex(name), true);
+    link_body(h, index, true);
     int r = talk(n, h);
     return r == 0 ? 0 : err_sys(e, -r, "setting the interface %s up", name);
 }
@@ -112,9 +124,12 @@ int nl_link_mac(struct nl *n, const char *name, const uint8_t mac[static NL_MAC_
 
 int nl_link_master(struct nl *n, const char *name, const char *master, struct err *e)
 {
+    unsigned index = index_of(name, e), into = index ? index_of(master, e) : 0;
+    if (into == 0)
+        return e ? e->code : -ENODEV;
     struct nlmsghdr *h = begin(n, RTM_NEWLINK, 0);
-    link_body(h, if_nametoindex(name), true);
-    mnl_attr_put_u32(h, IFLA_MASTER, if_nametoindex(master));
+    link_body(h, index, true);
+    mnl_attr_put_u32(h, IFLA_MASTER, into);
     int r = talk(n, h);
     return r == 0 ? 0 : err_sys(e, -r, "putting the interface %s into %s", name, master);
 }
@@ -130,11 +145,14 @@ int nl_link_delete(struct nl *n, const char *name, struct err *e)
 
 int nl_addr_add(struct nl *n, const char *name, uint32_t addr, int prefix, struct err *e)
 {
+    unsigned index = index_of(name, e);
+    if (index == 0)
+        return e ? e->code : -ENODEV;
     struct nlmsghdr *h = begin(n, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
     struct ifaddrmsg *a = mnl_nlmsg_put_extra_header(h, sizeof *a);
     a->ifa_family = AF_INET;
     a->ifa_prefixlen = (uint8_t)prefix;
-    a->ifa_index = if_nametoindex(name);
+    a->ifa_index = index;
     uint32_t mask = prefix ? ~0u << (32 - prefix) : 0;
     mnl_attr_put_u32(h, IFA_LOCAL, htonl(addr));
     mnl_attr_put_u32(h, IFA_ADDRESS, htonl(addr));
@@ -160,9 +178,12 @@ static struct rtmsg *route_body(struct nlmsghdr *h, uint8_t type, uint8_t scope,
 int nl_link_route(struct nl *n, const char *name, uint32_t net, int prefix, uint32_t src,
                   struct err *e)
 {
+    unsigned index = index_of(name, e);
+    if (index == 0)
+        return e ? e->code : -ENODEV;
     struct nlmsghdr *h = begin(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
     route_body(h, RTN_UNICAST, RT_SCOPE_LINK, net, prefix);
-    mnl_attr_put_u32(h, RTA_OIF, if_nametoindex(name));
+    mnl_attr_put_u32(h, RTA_OIF, index);
     mnl_attr_put_u32(h, RTA_PREFSRC, htonl(src));
     int r = talk(n, h);
     return r == 0 ? 0 : err_sys(e, -r, "adding the route to the pods through %s", name);
@@ -258,6 +279,9 @@ unsigned nl_route_of(struct nl *n, uint32_t addr)
 
 int nl_default_route(struct nl *n, const char *name, uint32_t gateway, struct err *e)
 {
+    unsigned index = index_of(name, e);
+    if (index == 0)
+        return e ? e->code : -ENODEV;
     struct nlmsghdr *h = begin(n, RTM_NEWROUTE, NLM_F_CREATE);
     struct rtmsg *rt = mnl_nlmsg_put_extra_header(h, sizeof *rt);
     rt->rtm_family = AF_INET;
@@ -266,7 +290,7 @@ int nl_default_route(struct nl *n, const char *name, uint32_t gateway, struct er
     rt->rtm_scope = RT_SCOPE_UNIVERSE;
     rt->rtm_type = RTN_UNICAST;
     mnl_attr_put_u32(h, RTA_GATEWAY, htonl(gateway));
-    mnl_attr_put_u32(h, RTA_OIF, if_nametoindex(name));
+    mnl_attr_put_u32(h, RTA_OIF, index);
     int r = talk(n, h);
     return r == 0 ? 0 : err_sys(e, -r, "adding the default route through %s", name);
 }

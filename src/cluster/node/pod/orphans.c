@@ -2,23 +2,40 @@
  * What a crash, or a pod that was deleted while we were away, left behind: directories, logs,
  * processes, control groups.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "cluster/node/pod/pod_impl.h"
-#include "cluster/node/runtime/files.h"
+
+struct removal {
+    char *path;
+    struct err err;
+};
 
 static void remove_tree_work(void *arg)
 {
-    files_remove(arg);
+    struct removal *r = arg;
+    file_remove_tree(AT_FDCWD, r->path, &r->err);
+}
+
+static void removed(void *arg)
+{
+    struct removal *r = arg;
+    if (r->err.code)
+        log_warn("node", "removing what is left of a pod: %s", r->err.msg);
+    free(r->path);
+    free(r);
 }
 
 /* Large trees take long: not on the worker, where starts would wait behind them. */
 static void remove_tree(struct pod_table *t, const char *folder, const char *name)
 {
-    loop_work(t->o.env.loop, remove_tree_work, free,
-              xasprintf("%s/%s/%s", t->o.data_dir, folder, name));
+    struct removal *r = xnew(struct removal);
+    *r = (struct removal){.path = xasprintf("%s/%s/%s", t->o.data_dir, folder, name)};
+    loop_work(t->o.env.loop, remove_tree_work, removed, r);
 }
 
 static void kill_recorded(const yyjson_val *root)

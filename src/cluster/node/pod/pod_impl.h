@@ -47,6 +47,7 @@ struct pod {
     int64_t deadline_ns;
     struct pod_drain drain;
     struct timer *stop_timer;
+    struct err remove_err; /* of the pool */
 };
 
 /* ---- pod_life.c ---- */

@@ -3,11 +3,12 @@
  * Everything else that a pod needs (network namespace, root file system) lives as long as its
  * processes do.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cluster/node/pod/pod_impl.h"
-#include "cluster/node/runtime/files.h"
 
 /* ---- writing ---- */
 static void put_termination(yyjson_mut_doc *d, yyjson_mut_val *o,
@@ -67,7 +68,8 @@ struct saving {
 static void save_work(void *arg)
 {
     struct saving *s = arg;
-    file_replace(s->path, s->text, strlen(s->text), 0600, NULL);
+    /* After a power cut nothing of it runs. A pod without a directory has nothing to remember. */
+    (void)file_put(AT_FDCWD, s->path, str_of(s->text), 0600, FILE_UNSYNCED, NULL);
 }
 
 static void save_done(void *arg)

@@ -3,12 +3,13 @@
  * then killed, then what is left on disk goes, and at last the object. When the node itself stops,
  * the object stays, for the next start.
  */
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "cluster/node/pod/pod_impl.h"
-#include "cluster/node/runtime/files.h"
 
 #define POLL_MS         50
 #define DELETE_RETRY_MS 1000
@@ -52,9 +53,9 @@ static bool can_drain(const struct pod *p)
 static void remove_work(void *arg)
 {
     struct pod *p = arg;
-    files_remove(p->box.dir);
+    file_remove_tree(AT_FDCWD, p->box.dir, &p->remove_err);
     if (!p->keep_object)
-        files_remove(p->box.log_dir);
+        file_remove_tree(AT_FDCWD, p->box.log_dir, p->remove_err.code ? NULL : &p->remove_err);
 }
 
 static void deleted(void *ctx, const struct kube_status *st, struct str body)
@@ -89,6 +90,9 @@ static void delete_object(struct pod *p)
 static void removed(void *arg)
 {
     struct pod *p = arg;
+    if (p->remove_err.code)
+        log_warn("node", "something of pod %s/%s stays on disk until the next start: %s",
+                 kobj_namespace(p->box.obj), kobj_name(p->box.obj), p->remove_err.msg);
     netns_release(p->table->o.nets, steal(&p->box.net));
     pod_set_state(p, POD_FORGET);
     if (p->object_gone || p->keep_object)

@@ -171,6 +171,15 @@ uint64_t cgroup_oom_kills(enum cgroup_mode mode, const char *path)
     return read_field(file, "oom_kill");
 }
 
+/* ---- killing ---- */
+static bool put(const char *group, const char *file, const char *text)
+{
+    char path[PATH_LEN + 32];
+    snprintf(path, sizeof path, "%s/%s", group, file);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && write(fd, text, strlen(text)) > 0;
+}
+
 static int kill_in(void *ctx, const char *full)
 {
     char file[PATH_LEN + 16];
@@ -185,9 +194,24 @@ static int kill_in(void *ctx, const char *full)
     return 0;
 }
 
+/* While it is frozen none of its processes ends or begins, so what is read is what is killed. */
+static void kill_frozen(enum cgroup_mode mode, const char *path)
+{
+    char freezer[PATH_LEN];
+    snprintf(freezer, sizeof freezer, ROOT "/freezer%s", path);
+    put(freezer, "freezer.state", "FROZEN");
+    each_hierarchy(mode, path, kill_in, NULL);
+    put(freezer, "freezer.state", "THAWED");
+}
+
 void cgroup_kill(enum cgroup_mode mode, const char *path)
 {
-    each_hierarchy(mode, path, kill_in, NULL);
+    char full[PATH_LEN];
+    snprintf(full, sizeof full, ROOT "%s", path);
+    if (mode != CGROUP_V2)
+        kill_frozen(mode, path);
+    else if (!put(full, "cgroup.kill", "1")) /* kernels before 5.14 */
+        kill_in(NULL, full);
 }
 
 static int remove_in(void *ctx, const char *full)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,17 +42,6 @@ int file_write(const char *path, const void *data, size_t n, mode_t mode, struct
     return 0;
 }
 
-int file_replace(const char *path, const void *data, size_t n, mode_t mode, struct err *e)
-{
-    _cleanup_free_ char *next = xasprintf("%s.next", path);
-    int r = file_write(next, data, n, mode, e);
-    if (r < 0)
-        return r;
-    if (rename(next, path) < 0)
-        return err_sys(e, errno, "renaming %s", next);
-    return 0;
-}
-
 char *file_read(const char *path, size_t max, size_t *ret_n)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -68,15 +56,4 @@ char *file_read(const char *path, size_t max, size_t *ret_n)
     if (ret_n)
         *ret_n = n;
     return xrealloc(steal(&out), n + 1);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    remove(path);
-    return 0;
-}
-
-void files_remove(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }

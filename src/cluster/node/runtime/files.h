@@ -11,12 +11,8 @@
 int files_mkdirs(const char *path, mode_t mode, struct err *e); /* with parents; existing: fine */
 /* Replaces the content. */
 int file_write(const char *path, const void *data, size_t n, mode_t mode, struct err *e);
-/* The same by a temporary name and rename: readers see the old or the new. */
-int file_replace(const char *path, const void *data, size_t n, mode_t mode, struct err *e);
 /* At most max bytes, terminated, malloc'ed; NULL with errno when it cannot be read. */
 char *file_read(const char *path, size_t max, size_t *ret_n);
-/* A tree, without following links and without crossing into other file systems. */
-void files_remove(const char *path);
 
 /* Takes a descriptor out of a variable with cleanup. */
 static inline int steal_fd(int *fd)

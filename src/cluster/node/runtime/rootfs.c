@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "cluster/node/runtime/files.h"
 
 #define MAX_OPTIONS   4095
@@ -91,9 +92,8 @@ static int mount_overlay(const char *const *layers, size_t n, const char *dir, s
 static int fresh(const char *dir, const char *name, struct err *e)
 {
     _cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
-    if (access(path, F_OK) == 0)
-        files_remove(path);
-    return files_mkdirs(path, 0755, e);
+    int r = file_remove_tree(AT_FDCWD, path, e);
+    return r < 0 ? r : files_mkdirs(path, 0755, e);
 }
 
 static int open_in_root(const char *dir, const char *path, int flags)

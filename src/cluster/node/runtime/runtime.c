@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "cluster/node/runtime/files.h"
@@ -148,7 +149,7 @@ void runtime_forget(struct runtime *r, const char *id)
         usleep(2000);
     }
     _cleanup_free_ char *state = xasprintf("%s/%s", r->root, id);
-    files_remove(state);
+    (void)file_remove_tree(AT_FDCWD, state, NULL); /* what stays is removed at the next start */
 }
 
 /*

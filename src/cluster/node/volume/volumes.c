@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/rand.h"
 #include "cluster/node/runtime/files.h"
 
@@ -80,7 +81,7 @@ static void drop_old(const char *dir, const char *current)
         if (de->d_type == DT_LNK && !generation && stat(path, &st) < 0 && errno == ENOENT)
             unlink(path);
         if (de->d_type == DT_DIR && generation && !streq(de->d_name, current))
-            files_remove(path);
+            (void)file_remove_tree(AT_FDCWD, path, NULL); /* again at the next change */
     }
     if (d)
         closedir(d);
