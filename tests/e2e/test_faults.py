@@ -252,7 +252,7 @@ def test_anonymous_is_refused(nonagon):
 def test_oversized_request_head(nonagon, hello):
     nonagon.apply(service("first", hello, env={"TARGET": "World"}))
     nonagon.wait_ready("ksvc", "first")
-    assert nonagon.call("first", headers={"X-Big": "x" * 100_000}).status == 431
+    assert nonagon.call("first", headers={"X-Big": "x" * 200_000}).status == 431
     assert nonagon.call("first").status == 200
 
 
